@@ -1,0 +1,1 @@
+"""The `slugline` command, which wires the services to an engine of the log."""

@@ -1,0 +1,1 @@
+"""Ingest: turns live-blog documents and pushed entries into entry events on the log."""

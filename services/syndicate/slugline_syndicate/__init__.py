@@ -1,0 +1,1 @@
+"""Syndicate: turns the log into feeds, pages and signed webhooks."""
