@@ -36,7 +36,9 @@ class InvalidInputError(SluglineError):
     """The caller sent something that is refused as a whole; *mistakes* names each fault."""
 
     def __init__(self, *mistakes: Mistake) -> None:
-        super().__init__("; ".join(f"{m.field}: {m.message}" if m.field else m.message for m in mistakes))
+        super().__init__(
+            "; ".join(f"{m.field}: {m.message}" if m.field else m.message for m in mistakes)
+        )
         self.mistakes = mistakes
 
 

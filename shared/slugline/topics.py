@@ -20,9 +20,7 @@ SPECS = (
     TopicSpec(name=SUBSCRIPTIONS, compact=True),
     TopicSpec(name=CURSORS, compact=True, min_compaction_lag=timedelta(hours=1)),
     TopicSpec(name=DEAD_LETTERS, compact=True, retention=timedelta(days=30)),
-    TopicSpec(
-        name=ATTEMPTS, compact=False, retention=timedelta(days=7), retention_bytes=1024**3
-    ),
+    TopicSpec(name=ATTEMPTS, compact=False, retention=timedelta(days=7), retention_bytes=1024**3),
 )
 
 _BASE_PREFIX = b"_base|"
@@ -73,6 +71,3 @@ async def provision(log: Log, clock: Clock, partitions: int = DEFAULT_PARTITIONS
     await log.publish(
         [Record(topic=ENTRIES, key=base_key(base), value=b"{}", partition=p) for p in empty]
     )
-
-
-
