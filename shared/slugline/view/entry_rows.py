@@ -1,0 +1,86 @@
+"""What the entries' projection answers with, and how times stand in its tables."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from slugline.blog import Blog, BlogId
+from slugline.entry import Entry
+from slugline.events import Event, EventType
+
+#: The columns of an `EventRef`, in order.
+REF = "partition, offset, blog_id, entry_id, ce_id, ce_type, ce_time, written_at"
+
+
+@dataclass(frozen=True, slots=True)
+class BlogRow:
+    """A blog as its newest record states it."""
+
+    blog: Blog
+    event_id: str
+    time: datetime
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """An entry as its newest record states it. *sequence* and *time* are that record's."""
+
+    entry: Entry
+    event_id: str
+    time: datetime
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventRef:
+    """Where an event stands, and whom it concerns: what is needed to match it, without its text.
+
+    *entry_id* is empty for an event of the blog itself.
+    """
+
+    partition: int
+    offset: int
+    blog_id: BlogId
+    entry_id: str
+    id: str
+    type: EventType
+    time: datetime
+    written_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event of the history. *event* is None once its entry was withdrawn after it: superseded.
+
+    *superseded* says that a later event of the same subject exists.
+    """
+
+    ref: EventRef
+    sequence: int
+    event: Event | None
+    superseded: bool
+
+
+def to_ref(row: tuple[Any, ...]) -> EventRef:
+    partition, offset, blog_id, entry_id, ce_id, ce_type, ce_time, written_at = row
+    return EventRef(
+        partition,
+        offset,
+        blog_id,
+        entry_id,
+        ce_id,
+        EventType(ce_type),
+        from_micros(ce_time),
+        from_micros(written_at),
+    )
+
+
+def to_micros(instant: datetime) -> int:
+    return round(instant.timestamp() * 1_000_000)
+
+
+def from_micros(micros: int) -> datetime:
+    return datetime.fromtimestamp(micros // 1_000_000, UTC) + timedelta(
+        microseconds=micros % 1_000_000
+    )

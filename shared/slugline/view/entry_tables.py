@@ -1,0 +1,223 @@
+"""How records of the entries topic change the view's tables."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from slugline.blog import BlogId
+from slugline.clock import parse_rfc3339
+from slugline.codec import blog_from_json
+from slugline.errors import LogDamagedError, UndecodableRecordError
+from slugline.events import EventType, envelope
+from slugline.log import StoredRecord
+from slugline.topics import ENTRIES, base_of
+from slugline.view.entry_rows import EventRef, to_micros
+
+#: How long a superseded revision stays deliverable.
+REVISIONS_KEPT = timedelta(days=7)
+
+
+class EntryTables:
+    """The tables of the entries topic.
+
+    `blog` and `entry` are functions of each key's newest record. `event` is history: each revision
+    with the offset at which its `ce_id` first stood in the log; revisions that were superseded more
+    than seven days ago are pruned, and a withdrawal takes the text of all earlier ones.
+    """
+
+    topics = (ENTRIES,)
+    schema = """
+    CREATE TABLE base(partition INTEGER PRIMARY KEY, offset INTEGER NOT NULL, base INTEGER NOT NULL);
+    CREATE TABLE blog(blog_id TEXT PRIMARY KEY, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+                      ce_id TEXT NOT NULL, ce_time INTEGER NOT NULL, data BLOB NOT NULL);
+    CREATE TABLE entry(blog_id TEXT, entry_id TEXT, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+                       ce_id TEXT NOT NULL, ce_time INTEGER NOT NULL, published INTEGER NOT NULL,
+                       withdrawn INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE(blog_id, entry_id));
+    CREATE INDEX entry_published ON entry(blog_id, published DESC, entry_id);
+    CREATE INDEX entry_changed ON entry(blog_id, ce_time);
+    CREATE INDEX entry_offset ON entry(blog_id, offset);
+    CREATE TABLE event(partition INTEGER, offset INTEGER, blog_id TEXT NOT NULL, entry_id TEXT NOT NULL,
+                       ce_id TEXT NOT NULL, ce_type TEXT NOT NULL, ce_time INTEGER NOT NULL,
+                       written_at INTEGER NOT NULL, superseded_at INTEGER, headers BLOB NOT NULL, data BLOB,
+                       PRIMARY KEY(partition, offset));
+    CREATE INDEX event_subject ON event(blog_id, entry_id, offset);
+    CREATE INDEX event_blog ON event(blog_id, offset);
+    CREATE INDEX event_id ON event(ce_id);
+    CREATE INDEX event_superseded ON event(superseded_at) WHERE superseded_at IS NOT NULL;
+    """
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[Sequence[EventRef]], None]] = []
+        self._fresh: list[EventRef] = []
+
+    def bind(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._fresh = []
+        self._bases: dict[int, int] = dict(db.execute("SELECT partition, base FROM base"))
+
+    def listen(self, listener: Callable[[Sequence[EventRef]], None]) -> None:
+        """Call *listener* with the new events of each transaction, in the order of the log."""
+        self._listeners.append(listener)
+
+    def committed(self) -> None:
+        if self._fresh:
+            fresh, self._fresh = self._fresh, []
+            for listener in self._listeners:
+                listener(fresh)
+
+    def apply(self, record: StoredRecord) -> None:
+        base = base_of(record.key)
+        if base is not None:
+            self._apply_base(record, base)
+        elif record.partition not in self._bases:
+            raise LogDamagedError(
+                f"partition {record.partition} of {ENTRIES} has no base record before offset {record.offset}; "
+                "this is not a log that slugline made"
+            )
+        elif record.value is None:
+            self._purge(record)
+        else:
+            self._apply_event(record, record.value)
+
+    def _apply_base(self, record: StoredRecord, base: int) -> None:
+        if record.partition in self._bases:  # the lowest offset counts, and records come in order
+            return
+        self._bases[record.partition] = base
+        self._db.execute(
+            "INSERT INTO base VALUES (?, ?, ?)", (record.partition, record.offset, base)
+        )
+
+    def _purge(self, record: StoredRecord) -> None:
+        subject = _subject(record.key)
+        self._db.execute("DELETE FROM event WHERE blog_id = ? AND entry_id = ?", subject)
+        self._db.execute("DELETE FROM entry WHERE blog_id = ? AND entry_id = ?", subject)
+        if not subject[1]:
+            self._db.execute("DELETE FROM blog WHERE blog_id = ?", subject[:1])
+
+    def _apply_event(self, record: StoredRecord, value: bytes) -> None:
+        facts = envelope(record.headers)
+        blog_id, entry_id = _subject(record.key)
+        try:
+            kind = EventType(facts.type)
+            row = _row(orjson.loads(value), entry_id)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UndecodableRecordError(f"its value cannot be read: {error!r}") from error
+        repeated = self._current_id(blog_id, entry_id) == facts.id
+        time = to_micros(facts.time)
+        place = (blog_id, record.partition, record.offset, facts.id, time)
+        if entry_id:
+            self._put_entry(entry_id, place, row)
+        else:
+            self._db.execute(
+                "INSERT OR REPLACE INTO blog VALUES (?, ?, ?, ?, ?, ?)", (*place, row.data)
+            )
+        if repeated:
+            return
+        self._put_event(
+            record,
+            value,
+            EventRef(
+                record.partition,
+                record.offset,
+                BlogId(blog_id),
+                entry_id,
+                facts.id,
+                kind,
+                facts.time,
+                record.written_at,
+            ),
+        )
+
+    def _current_id(self, blog_id: str, entry_id: str) -> str | None:
+        row = self._db.execute(
+            "SELECT ce_id FROM entry WHERE blog_id = ? AND entry_id = ?"
+            if entry_id
+            else "SELECT ce_id FROM blog WHERE blog_id = ? AND '' = ?",
+            (blog_id, entry_id),
+        ).fetchone()
+        return row[0] if row else None
+
+    def _put_entry(self, entry_id: str, place: tuple[Any, ...], row: "_Row") -> None:
+        blog_id, partition, offset, ce_id, time = place
+        self._db.execute(
+            "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                blog_id,
+                entry_id,
+                partition,
+                offset,
+                ce_id,
+                time,
+                row.published,
+                row.withdrawn,
+                row.data,
+            ),
+        )
+
+    def _put_event(self, record: StoredRecord, value: bytes, ref: EventRef) -> None:
+        written_at = to_micros(record.written_at)
+        subject = (ref.blog_id, ref.entry_id)
+        self._db.execute(
+            "UPDATE event SET superseded_at = ? WHERE blog_id = ? AND entry_id = ? AND superseded_at IS NULL",
+            (written_at, *subject),
+        )
+        if ref.type is EventType.ENTRY_DELETED:
+            self._db.execute(
+                "UPDATE event SET data = NULL WHERE blog_id = ? AND entry_id = ?", subject
+            )
+        headers = orjson.dumps([[name, item.decode()] for name, item in record.headers])
+        self._db.execute(
+            "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
+            (
+                ref.partition,
+                ref.offset,
+                *subject,
+                ref.id,
+                ref.type,
+                to_micros(ref.time),
+                written_at,
+                headers,
+                value,
+            ),
+        )
+        self._fresh.append(ref)
+
+    def prune(self, now: datetime, limit: int = 1000) -> int:
+        """Drop up to *limit* revisions that were superseded more than seven days before *now*."""
+        return self._db.execute(
+            "DELETE FROM event WHERE rowid IN"
+            " (SELECT rowid FROM event WHERE superseded_at < ? LIMIT ?)",
+            (to_micros(now - REVISIONS_KEPT), limit),
+        ).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What the tables need of a value; *data* is the JSON of the entry or blog alone."""
+
+    published: int
+    withdrawn: bool
+    data: bytes
+
+
+def _row(value: dict[str, Any], entry_id: str) -> _Row:
+    if not entry_id:
+        blog_from_json(value["blog"])
+        return _Row(0, False, orjson.dumps(value["blog"]))
+    body = value["entry"]
+    if body["id"] != entry_id:
+        raise ValueError(f"the entry is {body['id']!r}, its key says {entry_id!r}")
+    published = to_micros(parse_rfc3339(body["published"]))
+    parse_rfc3339(body["updated"])
+    return _Row(published, "withdrawn" in body, orjson.dumps(body))
+
+
+def _subject(key: bytes) -> tuple[str, str]:
+    blog_id, bar, entry_id = key.decode(errors="replace").partition("|")
+    if not bar:
+        raise UndecodableRecordError(f"its key {key!r} names no entry")
+    return blog_id, entry_id
