@@ -88,7 +88,7 @@ def _media(value: Mapping[str, Any]) -> Media:
 
 
 def _related(value: Mapping[str, Any]) -> Related:
-    return Related(**_known(Related, value))
+    return Related(**{"title": "", **_known(Related, value)})
 
 
 def _withdrawal(value: Mapping[str, Any]) -> Withdrawal:

@@ -33,8 +33,15 @@ class Projection(Protocol):
     but for what is named as history in the projection's docstring.
     """
 
-    topics: Sequence[str]
-    schema: str
+    @property
+    def topics(self) -> Sequence[str]:
+        """The topics that it reads."""
+        ...
+
+    @property
+    def schema(self) -> str:
+        """The statements that make its tables and indexes."""
+        ...
 
     def bind(self, db: sqlite3.Connection) -> None:
         """Take *db*, an opened file with this projection's tables, for every later call."""

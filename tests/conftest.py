@@ -1,0 +1,9 @@
+"""Settings of every test."""
+
+from hypothesis import HealthCheck, settings
+
+# Machines are shared: nothing is timed here, and a slow moment is not a fault.
+settings.register_profile(
+    "slugline", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("slugline")
