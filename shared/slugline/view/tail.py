@@ -53,7 +53,7 @@ class Tail:
                 await self._follow()
             except (_ForeignLogError, OffsetOutOfRangeError, ViewDamagedError) as error:
                 self._rebuild(str(error))
-            except LogUnavailableError as error:
+            except (LogUnavailableError, TimeoutError) as error:
                 if self.reachable:
                     logger.warning("log.unreachable", reason=str(error))
                 self.reachable = False
