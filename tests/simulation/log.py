@@ -7,7 +7,7 @@ everything of everybody, members whose death is noticed only after their session
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -24,6 +24,7 @@ from slugline.log import (
     TopicPartition,
     TopicSpec,
 )
+from slugline.log.check import check_record
 from slugline.log.partition import partition_for
 
 #: How long after its last sign of life a member is given up, in seconds.
@@ -82,6 +83,13 @@ class Broker:
 
     def of(self, topics: Sequence[str]) -> dict[TopicPartition, _Partition]:
         return {tp: p for tp, p in self.partitions.items() if tp.topic in topics}
+
+    def check(self, records: Sequence[Record]) -> None:
+        for record in records:
+            spec = self.specs.get(record.topic)
+            check_record(
+                record, (self.count or 0) if spec else 0, compacted=bool(spec and spec.compact)
+            )
 
     def append(self, records: Sequence[Record]) -> list[Offset]:
         """Write *records* now; wakes everybody who reads."""
@@ -164,7 +172,9 @@ class Broker:
         """Call a member's code as its own process would: dead it hears nothing, slow it gets 2 s."""
         async with member.turn:
             if not member.log.dead:
-                await asyncio.wait([asyncio.ensure_future(member.on_change(share))], timeout=2.0)
+                with suppress(Exception):
+                    async with asyncio.timeout(2.0):
+                        await member.on_change(share)
 
 
 def _compacted(records: list[StoredRecord], before: datetime) -> list[StoredRecord]:
@@ -197,6 +207,7 @@ class SimulatedLog:
 
     async def publish(self, records: Sequence[Record]) -> Sequence[Offset]:
         broker, faults = self._broker, self._broker.faults
+        broker.check(records)
         await self._reach()
         if broker.rng.random() < faults.late_landing:
             await self._land_late(records)
@@ -263,7 +274,8 @@ class SimulatedLog:
             yield
         finally:
             if not self.dead:
-                await on_change(frozenset())
+                with suppress(Exception):
+                    await on_change(frozenset())
                 await self._broker.leave(topic, group, member)
 
     @property
