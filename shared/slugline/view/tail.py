@@ -46,6 +46,11 @@ class Tail:
         """Whether the view may lack what the log has held for a while."""
         return not self.reachable or self._goal is None or not self._has(self._goal)
 
+    @property
+    def undecodable(self) -> int:
+        """How many records could not be read; they are kept in the view's table of that name."""
+        return self._view.undecodable
+
     async def run(self) -> None:
         """Tail until cancelled."""
         while True:

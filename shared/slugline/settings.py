@@ -1,0 +1,142 @@
+"""Settings: what a process reads from its environment. One frozen record, checked at start."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from slugline.errors import SettingsError
+
+Network = IPv4Network | IPv6Network
+
+PREFIX = "SLUGLINE_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that can be set, by `SLUGLINE_<NAME IN CAPITALS>`; `.env.example` explains each.
+
+    Secrets do not print. An empty variable counts as unset.
+    """
+
+    #: Where views and, with `slugline run`, the log and its secrets live.
+    data_dir: Path = Path("slugline-data")
+    #: The log: `sqlite:///<path>`. Unset: `log.db` in the data folder.
+    log_url: str = ""
+    host: str = "127.0.0.1"
+    ingest_port: int = 8080
+    syndicate_port: int = 8081
+    #: Where readers reach syndicate; links in feeds and webhooks are built from it.
+    public_url: str = ""
+    #: The host in the `tag:` ids of new blogs' feeds. Unset: the public URL's.
+    authority: str = ""
+    admin_token: str = field(default="", repr=False)
+    #: One or more Fernet keys, comma-separated, newest first.
+    secret_key: str = field(default="", repr=False)
+    #: Networks that the egress guard lets pass, in CIDR notation, comma-separated.
+    egress_allow: tuple[Network, ...] = ()
+    log_level: str = "info"
+    #: `console`, `json`, or `auto`: console on a terminal.
+    log_format: str = "auto"
+
+    @property
+    def base_url(self) -> str:
+        """The public URL without a slash at the end; made from host and port where it is unset."""
+        host = "localhost" if self.host in ("127.0.0.1", "0.0.0.0", "::") else self.host  # noqa: S104
+        return (self.public_url or f"http://{host}:{self.syndicate_port}").rstrip("/")
+
+    @property
+    def tag_authority(self) -> str:
+        """The host for the `tag:` ids of blogs made from now on."""
+        return self.authority or urlsplit(self.base_url).hostname or "localhost"
+
+    @property
+    def log_path(self) -> Path:
+        """The file of the embedded log."""
+        path = self.log_url.removeprefix("sqlite:///")
+        return Path(path) if path else self.data_dir / "log.db"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """The settings in *env*. Raises SettingsError with one line per mistake."""
+        mistakes: list[str] = []
+        values: dict[str, Any] = {}
+        for name, read in _READERS.items():
+            try:
+                text = _text(env, name)
+                if text:
+                    values[name] = read(text)
+            except (ValueError, OSError) as error:
+                mistakes.append(f"{PREFIX}{name.upper()}: {error}")
+        if mistakes:
+            raise SettingsError("\n".join(mistakes))
+        return cls(**values)
+
+
+SECRETS = ("admin_token", "secret_key")
+
+
+def _text(env: Mapping[str, str], name: str) -> str:
+    variable = PREFIX + name.upper()
+    file = env.get(f"{variable}_FILE", "").strip()
+    if file and name in SECRETS:
+        return Path(file).read_text().strip()
+    return env.get(variable, "").strip()
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise ValueError(f"{text!r} is no port; give a number from 0 to 65535")
+    return int(text)
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is no address such as https://live.example.org")
+    return text
+
+
+def _log_url(text: str) -> str:
+    if text.startswith("kafka://"):
+        raise ValueError("this version has the embedded log only; give sqlite:///<path>")
+    if not text.startswith("sqlite:///") or text == "sqlite:///":
+        raise ValueError(
+            f"{text!r} is no log; give sqlite:///<path>, such as sqlite:////data/log.db"
+        )
+    return text
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return tuple(ip_network(part) for part in parts)
+    except ValueError as error:
+        raise ValueError(f"{error}; give networks such as 127.0.0.0/8,10.1.0.0/16") from error
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError(f"{text!r} is not one of {', '.join(choices)}")
+        return text.lower()
+
+    return read
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "data_dir": Path,
+    "log_url": _log_url,
+    "host": str,
+    "ingest_port": _port,
+    "syndicate_port": _port,
+    "public_url": _url,
+    "authority": str,
+    "admin_token": str,
+    "secret_key": str,
+    "egress_allow": _networks,
+    "log_level": _one_of("debug", "info", "warning", "error"),
+    "log_format": _one_of("auto", "console", "json"),
+}

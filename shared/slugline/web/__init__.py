@@ -1,0 +1,1 @@
+"""What both services' HTTP interfaces share: problems, tokens, bodies, the endpoint table, health."""

@@ -1,0 +1,68 @@
+"""Request bodies: bytes, JSON, and models checked at the edge."""
+
+from typing import Any, TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from slugline.errors import InvalidInputError, Mistake
+from slugline.web.problems import Problem
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Body(BaseModel):
+    """A JSON body: unknown fields are refused by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+async def read_json(request: web.Request) -> Any:
+    """The JSON that *request* carries.
+
+    Raises Problem 400 for what is no JSON in UTF-8, 415 for another content type.
+    """
+    if request.content_type not in ("application/json", "application/octet-stream"):
+        detail = f"Send application/json, not {request.content_type}."
+        raise Problem(415, "Unknown kind of body", detail)
+    data = await request.read()
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, "Malformed JSON", f"{_place(data, error)}: {error.msg}.") from error
+
+
+def _place(data: bytes, error: orjson.JSONDecodeError) -> str:
+    if not data.strip():
+        return "The body is empty"
+    return f"Line {error.lineno}, column {error.colno}"
+
+
+def check(model: type[Model], value: Any, at: str = "") -> Model:
+    """*value* as a *model*. Raises InvalidInputError with every mistake, named from *at* on."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise InvalidInputError(*mistakes_of(error, at)) from error
+
+
+def mistakes_of(error: ValidationError, at: str = "") -> list[Mistake]:
+    """What pydantic found, as our mistakes: `[3].published: …`."""
+    return [
+        Mistake(_field(at, item["loc"]), _message(item["type"], item["msg"]))
+        for item in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _field(at: str, path: tuple[int | str, ...]) -> str:
+    steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in path]
+    return f"{at}{''.join(steps)}".lstrip(".")
+
+
+def _message(kind: str, text: str) -> str:
+    if kind == "timezone_aware":
+        return "give the time zone: 2026-11-22T14:05:00Z or 2026-11-22T14:05:00+01:00"
+    if kind == "extra_forbidden":
+        return "there is no such field; leave it out"
+    return text.removeprefix("Value error, ")
