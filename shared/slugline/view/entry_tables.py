@@ -53,10 +53,13 @@ class EntryTables:
     def __init__(self) -> None:
         self._listeners: list[Callable[[Sequence[EventRef]], None]] = []
         self._fresh: list[EventRef] = []
+        #: Grows whenever some text was taken back: what was kept of it elsewhere is void then.
+        self.withdrawals = 0
 
     def bind(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._fresh = []
+        self.withdrawals += 1
         self._bases: dict[int, int] = dict(db.execute("SELECT partition, base FROM base"))
 
     def listen(self, listener: Callable[[Sequence[EventRef]], None]) -> None:
@@ -93,6 +96,7 @@ class EntryTables:
 
     def _purge(self, record: StoredRecord) -> None:
         subject = _subject(record.key)
+        self.withdrawals += 1
         self._db.execute("DELETE FROM event WHERE blog_id = ? AND entry_id = ?", subject)
         self._db.execute("DELETE FROM entry WHERE blog_id = ? AND entry_id = ?", subject)
         if not subject[1]:
@@ -166,6 +170,7 @@ class EntryTables:
             (written_at, *subject),
         )
         if ref.type is EventType.ENTRY_DELETED:
+            self.withdrawals += 1
             self._db.execute(
                 "UPDATE event SET data = NULL WHERE blog_id = ? AND entry_id = ?", subject
             )

@@ -1,0 +1,105 @@
+"""Cursor: how far a subscription has got. Written by the owner alone, with its epoch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+import orjson
+
+from slugline.clock import parse_rfc3339, rfc3339
+from slugline.errors import UndecodableRecordError
+from slugline.log import Record
+from slugline.topics import CURSORS, claim_key
+from slugline_syndicate.deliveries.policy import Head, Health
+from slugline_syndicate.deliveries.subscription import positions_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """All positions of a subscription (the offset to deliver next) and its failure state.
+
+    *heads* holds, by partition, how the event at the head fares where it was tried already. *gaps*
+    holds up to which offset only newest revisions are delivered. *order* is the last one done.
+    """
+
+    subscription_id: str
+    epoch: int
+    positions: Mapping[int, int]
+    health: Health = Health()  # noqa: RUF009 - frozen
+    heads: Mapping[int, Head] = field(default_factory=dict)
+    gaps: Mapping[int, int] = field(default_factory=dict)
+    order: int = 0
+
+
+def encode_cursor(cursor: Cursor) -> Record:
+    """*cursor* as a record of the cursors topic."""
+    value: dict[str, Any] = {
+        "epoch": cursor.epoch,
+        "positions": {str(p): offset for p, offset in cursor.positions.items()},
+        "order": cursor.order,
+        "health": _packed(cursor.health, Health()),
+    }
+    if cursor.heads:
+        value["heads"] = {str(p): _packed(h, Head(offset=-1)) for p, h in cursor.heads.items()}
+    if cursor.gaps:
+        value["gaps"] = {str(p): offset for p, offset in cursor.gaps.items()}
+    return _record(cursor.subscription_id, orjson.dumps(value))
+
+
+def deleted_cursor(subscription_id: str) -> Record:
+    """The record that ends the cursor of a subscription that was deleted."""
+    return _record(subscription_id, None)
+
+
+def claim(partition: int, owner: str) -> Record:
+    """The record by which *owner* becomes the owner of *partition*; its offset is the epoch."""
+    value = orjson.dumps({"owner": owner})
+    return Record(topic=CURSORS, key=claim_key(partition), value=value, partition=partition)
+
+
+def decode_cursor(subscription_id: str, value: bytes) -> Cursor:
+    """The inverse of `encode_cursor`. Raises UndecodableRecordError."""
+    try:
+        body = orjson.loads(value)
+        return Cursor(
+            subscription_id=subscription_id,
+            epoch=body["epoch"],
+            positions=positions_of(body["positions"]),
+            health=_unpacked(Health, body.get("health", {})),
+            heads={int(p): _unpacked(Head, head) for p, head in body.get("heads", {}).items()},
+            gaps=positions_of(body.get("gaps", {})),
+            order=body.get("order", 0),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UndecodableRecordError(f"its value is no cursor: {error!r}") from error
+
+
+State = TypeVar("State", Health, Head)
+
+
+def _packed(state: Health | Head, default: Health | Head) -> dict[str, Any]:
+    pairs = ((f.name, getattr(state, f.name)) for f in fields(state))
+    return {
+        name: rfc3339(value) if isinstance(value, datetime) else value
+        for name, value in pairs
+        if value != getattr(default, name)
+    }
+
+
+_INSTANTS = frozenset(
+    {"failing_since", "until", "disabled_at", "last_success", "first_server_error"}
+)
+
+
+def _unpacked(kind: type[State], value: Mapping[str, Any]) -> State:
+    names = {f.name for f in fields(cast(Any, kind))}
+    known: dict[str, Any] = {
+        n: parse_rfc3339(v) if n in _INSTANTS and v else v for n, v in value.items() if n in names
+    }
+    return kind(**known)
+
+
+def _record(subscription_id: str, value: bytes | None) -> Record:
+    key = subscription_id.encode()
+    return Record(topic=CURSORS, key=key, value=value, partition_key=key)

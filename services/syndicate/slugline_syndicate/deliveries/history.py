@@ -1,0 +1,63 @@
+"""What happened to deliveries, for people: attempts, and dead letters."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+from slugline.log import Record
+from slugline.topics import ATTEMPTS, DEAD_LETTERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One HTTP try. *number* counts from 1 within a delivery; *started* is RFC 3339 in UTC."""
+
+    event: str
+    type: str
+    number: int
+    status: int | None
+    error: str | None
+    started: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A delivery that was given up. *at* is RFC 3339 in UTC."""
+
+    event: str
+    type: str
+    blog: str
+    entry: str
+    sequence: int
+    partition: int
+    offset: int
+    reason: str
+    attempts: int
+    at: str
+
+
+def encode_attempts(subscription_id: str, attempts: Sequence[Attempt]) -> Record:
+    """The attempts of one flush as one record."""
+    value = orjson.dumps([asdict(attempt) for attempt in attempts])
+    key = subscription_id.encode()
+    return Record(topic=ATTEMPTS, key=key, value=value, partition_key=key)
+
+
+def encode_dead_letter(subscription_id: str, letter: DeadLetter) -> Record:
+    """*letter* as a record of its topic."""
+    return Record(
+        topic=DEAD_LETTERS,
+        key=f"{subscription_id}|{letter.event}".encode(),
+        value=orjson.dumps(asdict(letter)),
+        partition_key=subscription_id.encode(),
+    )
+
+
+def page(items: Sequence[tuple[int, dict[str, Any]]], limit: int) -> dict[str, Any]:
+    """A page of *items*, each with its place; `next` is what to ask for the following page with."""
+    shown = items[:limit]
+    following = str(shown[-1][0]) if len(items) > limit else None
+    return {"items": [item for _, item in shown], "next": following}

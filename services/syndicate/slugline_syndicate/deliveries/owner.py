@@ -1,0 +1,237 @@
+"""The owner: which subscriptions this process works for, by claims in the log.
+
+Ownership of a partition is told by the log's group; it can be lost at any await, and two processes
+may believe in it at once for a moment. So an owner publishes a claim, reads up to it, and only then
+starts; the claim's offset is its epoch, in every cursor that it writes. Whoever reads a later claim
+stops.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+import structlog
+
+from slugline.errors import LogError
+from slugline.log import Log, TopicPartition
+from slugline.topics import CURSORS
+from slugline.view.entries import EntriesView, EventRef
+from slugline.view.tail import Tail
+from slugline_syndicate.deliveries.cursor import claim, deleted_cursor
+from slugline_syndicate.deliveries.flusher import Flusher
+from slugline_syndicate.deliveries.lease import TOPICS
+from slugline_syndicate.deliveries.matching import Matcher
+from slugline_syndicate.deliveries.projections import CursorsView, SubscriptionsView
+from slugline_syndicate.deliveries.worker import Context, Worker
+
+GROUP = "slugline-deliver"
+#: How long requests under way may take once ownership or the lease is over, in seconds.
+CUT = 1.0
+#: How long to wait before claiming again after another's claim: two heartbeats, in seconds.
+CLAIM_AGAIN = 2.0
+#: How long one step of acquiring may take, in seconds.
+STEP = 5.0
+#: How often cursors that only skipped events are written, in seconds.
+HOUR = 3600.0
+
+logger = structlog.get_logger()
+
+
+class Owner:
+    """Starts and stops the workers of the partitions that are ours."""
+
+    def __init__(
+        self,
+        name: str,
+        log: Log,
+        tail: Tail,
+        entries: EntriesView,
+        subscriptions: SubscriptionsView,
+        cursors: CursorsView,
+        context: Context,
+        flusher: Flusher,
+    ) -> None:
+        self._name = name
+        self._log = log
+        self._tail = tail
+        self._subscriptions = subscriptions
+        self._cursors = cursors
+        self._context = context
+        self._flusher = flusher
+        self._share: frozenset[int] = frozenset()
+        self._epochs: dict[int, int] = {}
+        self._workers: dict[str, Worker] = {}
+        self._partitions: dict[str, int] = {}
+        self._acquiring: dict[int, asyncio.Task[None]] = {}
+        self._cutting: set[asyncio.Task[None]] = set()
+        self._matcher: Matcher[Worker] = Matcher()
+        entries.listen(self._events_arrived)
+        subscriptions.listen(self._subscriptions_changed)
+        cursors.listen(self._claimed, self._zombie_wrote)
+
+    @property
+    def workers(self) -> Iterable[Worker]:
+        """The workers at work."""
+        return self._workers.values()
+
+    @property
+    def owned(self) -> int:
+        """How many partitions are ours, claimed and read."""
+        return len(self._epochs)
+
+    async def run(self) -> None:
+        """Take part in the group until cancelled; then give everything back."""
+        async with self._log.own(CURSORS, GROUP, self.share_changed):
+            while True:
+                await self._context.clock.sleep(HOUR)
+                for worker in list(self._workers.values()):
+                    self._flusher.add(worker)
+
+    async def share_changed(self, share: frozenset[int]) -> None:
+        """Give up what is no longer ours, within 2 s; acquire what is."""
+        self._share = share
+        for p in sorted(set(self._acquiring) - share):
+            self._acquiring.pop(p).cancel()
+        lost = sorted(set(self._epochs) - share)
+        if lost:
+            await self._release(lost)
+        for p in sorted(share - set(self._epochs) - set(self._acquiring)):
+            self._acquire_soon(p, 0.0)
+
+    def pump(self) -> None:
+        """Sending is allowed again: look at everybody."""
+        for worker in list(self._workers.values()):
+            worker.pump()
+
+    def cut(self) -> None:
+        """Sending is not allowed any more: cut what is not answered within 1 s."""
+        for worker in list(self._workers.values()):
+            task = asyncio.get_running_loop().create_task(worker.cut(CUT))
+            self._cutting.add(task)
+            task.add_done_callback(self._cutting.discard)
+
+    # --- partitions -----------------------------------------------------------------------------------
+
+    def _acquire_soon(self, partition: int, delay: float) -> None:
+        task = asyncio.get_running_loop().create_task(self._acquire(partition, delay))
+        self._acquiring[partition] = task
+
+    async def _acquire(self, partition: int, delay: float) -> None:
+        await self._context.clock.sleep(delay)
+        while partition in self._share:
+            epoch = await self._claim(partition)
+            if partition not in self._share:
+                break
+            if epoch is not None:
+                self._begin(partition, epoch)
+                break
+            await self._context.clock.sleep(CLAIM_AGAIN)
+        if self._acquiring.get(partition) is asyncio.current_task():
+            del self._acquiring[partition]
+
+    async def _claim(self, partition: int) -> int | None:
+        """Publish a claim and read up to it; the epoch, or None where it is not the newest."""
+        try:
+            async with asyncio.timeout(STEP):
+                (placed,) = await self._log.publish([claim(partition, self._name)])
+                ends = dict(await self._log.ends(TOPICS))
+                await self._tail.reached(
+                    ends | {TopicPartition(CURSORS, partition): placed.offset + 1}
+                )
+        except (LogError, TimeoutError) as error:
+            logger.warning("claim.failed", partition=partition, reason=str(error) or "timeout")
+            return None
+        newest = self._cursors.newest_claim(partition)
+        return placed.offset if newest == placed.offset else None
+
+    def _begin(self, partition: int, epoch: int) -> None:
+        self._epochs[partition] = epoch
+        self._context.metrics.owned_partitions.set(len(self._epochs))
+        for subscription in self._subscriptions.in_partition(partition):
+            self._work_for(subscription.id, partition)
+
+    async def _release(self, partitions: Sequence[int]) -> None:
+        for p in partitions:
+            self._epochs.pop(p, None)
+        self._context.metrics.owned_partitions.set(len(self._epochs))
+        workers = [self._workers[n] for n, p in self._partitions.items() if p in partitions]
+        for worker in workers:
+            self._forget(worker)
+        await asyncio.gather(*(worker.stop(CUT) for worker in workers))
+        for worker in workers:
+            self._flusher.add(worker)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CUT):
+                await self._flusher.flush(workers)
+
+    def _claimed(self, partition: int, offset: int) -> None:
+        """Another's later claim: it is the owner now, whatever the group told us."""
+        mine = self._epochs.get(partition)
+        if mine is None or offset <= mine:
+            return
+        logger.warning("claim.lost", partition=partition)
+        self._acquiring[partition] = asyncio.get_running_loop().create_task(self._yield(partition))
+
+    async def _yield(self, partition: int) -> None:
+        await self._release([partition])
+        if partition in self._share:
+            await self._acquire(partition, CLAIM_AGAIN)
+        elif self._acquiring.get(partition) is asyncio.current_task():
+            del self._acquiring[partition]
+
+    # --- workers --------------------------------------------------------------------------------------
+
+    def _work_for(self, name: str, partition: int) -> None:
+        subscription = self._subscriptions.get(name)
+        if subscription is None:
+            return
+        worker = self._workers.get(name)
+        if worker is not None:
+            self._matcher.add(worker, subscription.blogs)
+            worker.update(subscription)
+            return
+        epoch = self._epochs[partition]
+        worker = Worker(subscription, self._cursors.get(name), epoch, self._context)
+        self._workers[name] = worker
+        self._partitions[name] = partition
+        self._matcher.add(worker, subscription.blogs)
+        worker.start()
+
+    def _forget(self, worker: Worker) -> None:
+        name = worker.subscription.id
+        self._workers.pop(name, None)
+        self._partitions.pop(name, None)
+        self._matcher.remove(worker)
+
+    # --- what arrives ---------------------------------------------------------------------------------
+
+    def _events_arrived(self, refs: Sequence[EventRef]) -> None:
+        for ref in refs:
+            for worker in self._matcher.of(ref.blog_id):
+                if worker.subscription.wants(ref):
+                    worker.wake(ref.partition)
+
+    def _subscriptions_changed(self, names: Sequence[str]) -> None:
+        for name in names:
+            partition = self._subscriptions.partition_of(name)
+            if partition is None:
+                self._end(name)
+            elif partition in self._epochs:
+                self._work_for(name, partition)
+
+    def _end(self, name: str) -> None:
+        """The subscription was deleted: nothing more is sent, and its cursor goes."""
+        worker = self._workers.get(name)
+        if worker is None:
+            return
+        self._forget(worker)
+        self._flusher.drop(name)
+        self._flusher.also(deleted_cursor(name))
+        task = asyncio.get_running_loop().create_task(worker.stop(0.0))
+        self._cutting.add(task)
+        task.add_done_callback(self._cutting.discard)
+
+    def _zombie_wrote(self, name: str) -> None:
+        worker = self._workers.get(name)
+        if worker is not None:
+            self._flusher.add(worker)
