@@ -1,0 +1,20 @@
+"""Flat text: a live page as its visible text alone, without any mark-up, cut into entries again.
+
+Anchors first: where a time or a byline is repeated, it cuts the text, above its heading or below
+it as the whole document shows. Without anchors the shape of the lines has to do: what may be a
+heading, a paragraph, a caption or a card is settled for all lines at once. Whatever is no live
+page gives no entries. All of it is pure and takes time linear in the text.
+"""
+
+from slugline_ingest.extractors import Document
+from slugline_ingest.extractors.text.reader import read_page
+from slugline_ingest.snapshot import Snapshot
+
+
+class FlatTextExtractor:
+    """Takes flat page text; its entries are of low or medium confidence and have no ids."""
+
+    media_types: tuple[str, ...] = ("text/plain",)
+
+    def extract(self, document: Document) -> Snapshot:
+        return read_page(document)

@@ -1,0 +1,152 @@
+"""Head: the blog's own texts above its first entry."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from slugline_ingest.extractors.text.anchors import Anchor
+from slugline_ingest.extractors.text.labels import looks_like_heading
+from slugline_ingest.extractors.text.lines import Line, are_blanks_telling
+from slugline_ingest.extractors.text.names import is_role, people_of
+from slugline_ingest.extractors.text.stamps import Day
+from slugline_ingest.extractors.text.traits import End, without_bullet
+from slugline_ingest.extractors.text.vocabulary import (
+    MAYBE_LIVE,
+    SURELY_LIVE,
+    is_key_points,
+)
+from slugline_ingest.extractors.text.words import fold, likeness
+
+_HEAD = 120
+_LONGEST_TITLE = 260
+_LONGEST_SENTENCE_TITLE = 140
+_LONGEST_FURNITURE = 70
+_LONGEST_STANDFIRST = 240
+_TEASERS_WITHIN = 60
+#: Where a teaser says when its entry was published.
+_BRACKETED_END = re.compile(r"\s*[(\[][^()\[\]]*\d[^()\[\]]*[)\]]$")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """*day* is the date that the page says it has; *rest* are the lines under the standfirst."""
+
+    title: str
+    description: str
+    rest: tuple[int, ...]
+    day: Day | None = None
+
+
+def split_head(lines: Sequence[Line], notes: Mapping[int, Anchor]) -> Head:
+    """The title and the standfirst of *lines*, and what follows them.
+
+    *notes* are the times and bylines among them, by index: they are the page's, not an entry's.
+    """
+    above = {i: a for i, a in notes.items() if i < _HEAD}
+    day = next((a.stamp.day for _, a in sorted(above.items()) if a.stamp.day), None)
+    text = [i for i in range(len(lines)) if i not in notes and not _is_signature(lines, i, above)]
+    at = _title_at([lines[i] for i in text[:_HEAD]])
+    if at is None:
+        return Head("", "", tuple(text), day)
+    title = lines[text[at]].text
+    rest = [i for n, i in enumerate(text[at + 1 :]) if n > 3 or fold(lines[i].text) != fold(title)]
+    if rest and _is_standfirst([lines[i] for i in rest[:3]], spaced=are_blanks_telling(lines)):
+        return Head(title, lines[rest[0]].text, tuple(rest[1:]), day)
+    return Head(title, "", tuple(rest), day)
+
+
+def _is_signature(lines: Sequence[Line], index: int, notes: Mapping[int, Anchor]) -> bool:
+    """Whether a line names who wrote the page: a name or role beside its date or its byline."""
+    beside = any(i in notes for i in range(index - 3, index + 4))
+    return 0 < index < _HEAD and beside and bool(people_of(lines[index].text) or is_role(lines[index].text))
+
+
+def _title_at(lines: Sequence[Line]) -> int | None:
+    """Which line is the title: one that says it is live, below nothing but menus, or the first."""
+    for index, line in enumerate(lines):
+        live = SURELY_LIVE.search(line.text) or (index < 3 and MAYBE_LIVE.search(line.text))
+        if live and line.traits.words >= 4 and looks_like_heading(line):
+            return index
+        if line.traits.width > _LONGEST_FURNITURE and line.traits.end is End.STOP:
+            break
+    return 0 if lines and _may_be_title(lines[:2]) else None
+
+
+def _may_be_title(lines: Sequence[Line]) -> bool:
+    """Whether the first line heads the page; some titles end in a full stop or are very long."""
+    first = lines[0]
+    if looks_like_heading(first):
+        return True
+    if first.traits.end is not End.STOP:
+        return first.traits.width <= _LONGEST_TITLE and not first.traits.bulleted
+    said = is_live_title(first.text) or any(map(looks_like_heading, lines[1:]))
+    return said and first.traits.width <= _LONGEST_SENTENCE_TITLE
+
+
+def _is_standfirst(rest: Sequence[Line], *, spaced: bool) -> bool:
+    first, below = rest[0], rest[1:]
+    traits = first.traits
+    if traits.bulleted or is_key_points(first.text) or traits.width > _LONGEST_STANDFIRST:
+        return False
+    if spaced and first.apart and below and not below[0].apart:
+        return not looks_like_heading(first)
+    if looks_like_heading(first):
+        return True
+    if spaced and not first.apart:
+        return True
+    short = traits.width <= 120 and traits.sentences == 1 and traits.end is End.STOP
+    return short and bool(below) and not looks_like_heading(below[0])
+
+
+def is_live_title(*texts: str) -> bool:
+    """Whether one of *texts* says outright that the page is live."""
+    return any(SURELY_LIVE.search(text) for text in texts)
+
+
+def without_teasers(rest: Sequence[Line], titles: Collection[str]) -> list[str]:
+    """The paragraphs of the lead: *rest* without lines that only announce entries titled *titles*.
+
+    A teaser that no entry repeats stays, so that nothing is lost.
+    """
+    known = {fold(title) for title in titles}
+    lead, in_list = [], False
+    for count, line in enumerate(rest):
+        if is_key_points(line.text):
+            in_list = True
+            continue
+        in_list = in_list and (line.traits.bulleted or looks_like_heading(line))
+        may_announce = count < _TEASERS_WITHIN and (in_list or line.traits.bulleted)
+        if not (may_announce and _is_repeated(line, known, titles)):
+            lead.append(line.text)
+    return lead
+
+
+def _is_repeated(line: Line, known: Collection[str], titles: Iterable[str]) -> bool:
+    text = _BRACKETED_END.sub("", without_bullet(line.text))
+    if fold(text) in known:
+        return True
+    words = set(fold(text).split())
+    return any(
+        likeness(text, title) >= 0.6 and words <= set(fold(title).split()) for title in titles
+    )
+
+
+def teasers_end(lines: Sequence[Line], start: int) -> int:
+    """Where the list of teasers that begins at *start*, below its label, is over.
+
+    Teasers are list lines; or lines like headings, up to one that repeats a teaser, for that is an
+    entry, and never the last of them, for that has a paragraph under it.
+    """
+    end = start
+    while end < len(lines) and lines[end].traits.bulleted:
+        end += 1
+    if end > start:
+        return end
+    seen: set[str] = set()
+    while end < len(lines) and looks_like_heading(lines[end]):
+        folded = fold(lines[end].text)
+        if folded in seen:
+            return end
+        seen.add(folded)
+        end += 1
+    return max(start, end - 1)

@@ -1,0 +1,75 @@
+"""Names: bylines, and lines that are nothing but the name of who wrote."""
+
+import re
+
+_PARTICLES = frozenset(
+    "de del della der den di da do dos das du la le van von vom zu zum ten ter al el ibn bin"
+    " ben af av y e o".split()
+)
+#: Words that begin headlines and never a name.
+_NO_NAMES = frozenset(
+    "the a an in on at of to for and or what why how who when where which is are was live key more"
+    " new breaking full half goal red yellow card first second third final we they he she it you"
+    " this that these those here there no not with from by as watch read listen see".split()
+)
+_SEPARATOR = re.compile(
+    r"\s*(?:[,;/&]|\b(?:and|et|und|en|och|og|и|та|oraz|with|mit|avec)\b)\s*|\s+(?:y|e|i)\s+"
+)
+_BYLINE = re.compile(
+    r"(?:by|von|par|por|di|door|av|af|text|texte|texto|testo|tekst|autor|autora|auteur|autore"
+    r"|author|written by|reported by|автор|от)(?:\s*:\s*|\s+)(?P<names>\S.*)",
+    re.IGNORECASE,
+)
+_FROM_DESK = re.compile(
+    r"from\s+(?:the\s+)?(?P<desk>[\w. ]{2,30}?)['’]s?\s+(?P<names>[^\W\d_].{3,90})", re.IGNORECASE
+)
+_PLACE = re.compile(r"\s+(?:in|at|aus|à|en|em|da)\s+[^\W\d_][\w ,.'’-]*$")
+_TOKEN = re.compile(r"[^\W\d_](?:[^\W\d_]|['’.\-\u2010\u2011])*")
+
+#: What stands with a name: `Political editor`, `BBC News correspondent`.
+_ROLE = re.compile(
+    r"\b(?:editor|correspondent|reporter|writer|journalist|producer|bureau chief|columnist|analyst"
+    r"|redakteur(?:in)?|korrespondent(?:in)?|journaliste|correspondant|redactor(?:a)?"
+    r"|corresponsal|giornalista|redacteur|verslaggever)s?\b",
+    re.IGNORECASE,
+)
+_LONGEST_NAME = 45
+_LONGEST_ROLE = 60
+
+
+def is_name(text: str) -> bool:
+    """Whether *text* looks like the name of one person: `Jane Dalton`, `Ana de la Torre`."""
+    tokens = text.split()
+    if not 2 <= len(tokens) <= 5 or len(text) > _LONGEST_NAME or text.isupper():
+        return False
+    if tokens[0].casefold() in _NO_NAMES or tokens[-1].casefold() in _PARTICLES:
+        return False
+    return all(_is_name_token(token) for token in tokens)
+
+
+def _is_name_token(token: str) -> bool:
+    if _TOKEN.fullmatch(token) is None:
+        return False
+    return token.casefold() in _PARTICLES or token[0].isupper()
+
+
+def people_of(text: str) -> tuple[str, ...]:
+    """The people that *text* names and nothing else; none when there is anything else."""
+    bare = _PLACE.sub("", text.strip(" ,;|·-–—"))
+    parts = [part for part in _SEPARATOR.split(bare) if part]
+    while len(parts) > 1 and is_role(parts[-1]):
+        parts.pop()
+    return tuple(parts) if parts and all(map(is_name, parts)) else ()
+
+
+def byline_of(text: str) -> tuple[str, ...]:
+    """The people of a line such as `By Jane Dalton and Tom Smith`; none when it is no such line."""
+    if len(text) > 2 * _LONGEST_NAME + 30:
+        return ()
+    found = _BYLINE.fullmatch(text) or _FROM_DESK.fullmatch(text)
+    return people_of(found["names"]) if found else ()
+
+
+def is_role(text: str) -> bool:
+    """Whether *text* says what somebody is: `Political editor`."""
+    return len(text) <= _LONGEST_ROLE and text.count(" ") <= 6 and bool(_ROLE.search(text))

@@ -1,0 +1,174 @@
+"""Stamps: a time as printed on a page, read token by token."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from slugline_ingest.extractors.text.calendar_names import MONTHS
+from slugline_ingest.extractors.text.stamp_patterns import TOKENS
+
+#: Above this a Unix time is in milliseconds.
+_MILLISECONDS = 10**11
+
+_AFTER_NOON = ("午後", "下午", "오후")
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A date as printed; *year* is None where it was left out."""
+
+    month: int
+    day: int
+    year: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What a printed time says, nothing worked out.
+
+    *back* is how many days ago (`yesterday` is 1). *zone* is as printed. *relative* is for `10
+    minutes ago`, *updated* for the time of a change. *unit* says that the clock time could be
+    nothing else, as `17.48 Uhr` or `5pm`, where `17.48` alone might be a price.
+    """
+
+    hour: int | None = None
+    minute: int = 0
+    second: int = 0
+    day: Day | None = None
+    back: int | None = None
+    zone: str = ""
+    instant: datetime | None = None
+    relative: bool = False
+    updated: bool = False
+    unit: bool = False
+
+    @property
+    def is_clock(self) -> bool:
+        return self.hour is not None or self.instant is not None
+
+    @property
+    def is_anything(self) -> bool:
+        return self.is_clock or self.relative or self.day is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """How far a stamp reached into a text.
+
+    *gap* is what stands between its last token and the rest. *opening* is the kind of its first
+    token, blanks and signs aside.
+    """
+
+    stamp: Stamp
+    end: int
+    gap: str
+    opening: str
+
+
+def scan(text: str, start: int = 0) -> Scan:
+    """Read as many tokens of a stamp as *text* has from *start* on."""
+    stamp, end, gap, opening = Stamp(), start, "", ""
+    for kind, found in _tokens(text, start):
+        read = _READERS[kind](stamp, found)
+        if read is None:
+            break
+        stamp, end = read, found.end()
+        gap = found[0] if kind == "sign" else ""
+        opening = opening or ("" if kind == "sign" else kind)
+    return Scan(stamp, end, gap, opening)
+
+
+def _tokens(text: str, start: int) -> Iterator[tuple[str, re.Match[str]]]:
+    position = start
+    while position < len(text):
+        for kind, pattern in TOKENS:
+            found = pattern.match(text, position)
+            if found:
+                yield kind, found
+                position = found.end()
+                break
+        else:
+            return
+
+
+def _clock(stamp: Stamp, found: re.Match[str]) -> Stamp | None:
+    hour = int(found["hour"])
+    half = (found["early"] or found["half"] or "").lower()
+    if stamp.is_clock or (half and hour > 12):
+        return None
+    if half:
+        hour = hour % 12 + (12 if half[0] == "p" or half in _AFTER_NOON else 0)
+    unit = bool(found["unit"] or half or found["sign"] in ("h", "H", ":", "時", "时", "시"))
+    if found["minute"] is None and not unit:
+        return None
+    minute, second = int(found["minute"] or 0), int(found["second"] or 0)
+    return replace(stamp, hour=hour % 24, minute=minute, second=second, unit=unit)
+
+
+def _iso(stamp: Stamp, found: re.Match[str]) -> Stamp | None:
+    if stamp.is_clock:
+        return None
+    day = Day(int(found["month"]), int(found["day"]), int(found["year"]))
+    if not (1 <= day.month <= 12 and 1 <= day.day <= 31):
+        return None
+    hour, minute, second = (int(found[name] or 0) for name in ("hour", "minute", "second"))
+    zone = found["zone"] or ""
+    return replace(stamp, day=day, hour=hour, minute=minute, second=second, zone=zone, unit=True)
+
+
+def _epoch(stamp: Stamp, found: re.Match[str]) -> Stamp | None:
+    seconds = int(found[0])
+    if stamp.is_clock:
+        return None
+    seconds = seconds // 1000 if seconds > _MILLISECONDS else seconds
+    return replace(stamp, instant=datetime.fromtimestamp(seconds, UTC), unit=True)
+
+
+def _date(stamp: Stamp, found: re.Match[str]) -> Stamp | None:
+    parts = {name.rstrip("1234567"): value for name, value in found.groupdict().items() if value}
+    name = parts.get("name", "").casefold()
+    month = MONTHS.get(name) if name else int(parts["month"])
+    day, year = int(parts["day"]), int(parts["year"]) if "year" in parts else None
+    if month and month > 12 >= day:
+        day, month = month, day
+    if stamp.day or not month or not (1 <= month <= 12 and 1 <= day <= 31):
+        return None
+    if year is not None and year < 100:
+        year += 2000
+    return replace(stamp, day=Day(month, day, year))
+
+
+def _back(stamp: Stamp, found: re.Match[str]) -> Stamp | None:
+    return replace(stamp, back=1 if found["yesterday"] else 0)
+
+
+def _zone(stamp: Stamp, found: re.Match[str]) -> Stamp | None:
+    return replace(stamp, zone=stamp.zone or found[0]) if stamp.hour is not None else None
+
+
+def _relative(stamp: Stamp, found: re.Match[str]) -> Stamp | None:
+    return replace(stamp, relative=True)
+
+
+def _verb(stamp: Stamp, found: re.Match[str]) -> Stamp | None:
+    return replace(stamp, updated=stamp.updated or found["updated"] is not None)
+
+
+def _filler(stamp: Stamp, found: re.Match[str]) -> Stamp | None:
+    return stamp
+
+
+_READERS = {
+    "iso": _iso,
+    "epoch": _epoch,
+    "relative": _relative,
+    "date": _date,
+    "clock": _clock,
+    "zone": _zone,
+    "back": _back,
+    "verb": _verb,
+    "weekday": _filler,
+    "preposition": _filler,
+    "sign": _filler,
+}

@@ -1,0 +1,81 @@
+"""Traits: what the look of a single line says about it."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+#: Scripts written without blanks; one of their characters carries as much as two or three letters.
+_WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff01-\uff60]")
+_CLOSERS = "\"'’”“»›)]}」』】》）* \u200d"
+_STOPS = ".…。．｡।۔"
+_ASKS = "?!？！؟‽"
+_COLONS = ":："
+_COMMAS = ",;،、，；"
+_ABBREVIATED = re.compile(r"(?:\b[A-Za-z]\.){2,}$|\b(?:Inc|Co|Jr|Sr|Ltd|vs|No|St)\.$")
+_TRAILING_OFF = re.compile(r"(?:…|\.\.\.)$")
+#: Group by group, so that an opener may stand between the blank and the first letter.
+_BOUNDARY = re.compile(r"[.!?…][\"'’”»)\]]*\s+[\"'‘“«„¿¡(\[]*[^\W\d_a-zß-öø-ÿа-я]|[。！？؟۔।](?=.)")
+_TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Sen|Gov|Gen|Rep|Prof|Col|Lt|Sgt|vs|No|[A-Z])\.\s")
+_BULLET = re.compile(r"(?:[•●▪◦‣∙·►▶➤■*]|[-–—]\s)\s*(?=\S)")
+
+
+class End(StrEnum):
+    """How a line ends, closing quotes and brackets aside."""
+
+    STOP = "stop"
+    TRAILING_OFF = "trailing off"
+    ASK = "question or exclamation mark"
+    COLON = "colon"
+    COMMA = "comma"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """*width* is in Latin letters, wide scripts reckoned up; *sentences* is how many it seems."""
+
+    end: End
+    width: int
+    words: int
+    sentences: int
+    bulleted: bool
+    lower: bool
+
+
+def traits_of(text: str) -> Traits:
+    """The traits of *text*."""
+    width = len(text) if text.isascii() else len(text) + int(1.3 * len(_WIDE.findall(text)))
+    return Traits(
+        end=end_of(text),
+        width=width,
+        words=max(text.count(" ") + 1, width // 12),
+        sentences=1 + len(_BOUNDARY.findall(_TITLED.sub("x ", text))),
+        bulleted=_BULLET.match(text) is not None,
+        lower=text[:1].islower(),
+    )
+
+
+def end_of(text: str) -> End:
+    """How *text* ends."""
+    bare = text.rstrip(_CLOSERS)
+    last = bare[-1:]
+    if not last:
+        return End.NONE
+    if last in _STOPS:
+        return _stop_of(bare)
+    for marks, end in ((_ASKS, End.ASK), (_COLONS, End.COLON), (_COMMAS, End.COMMA)):
+        if last in marks:
+            return end
+    return End.NONE
+
+
+def _stop_of(bare: str) -> End:
+    tail = bare[-12:]
+    if _TRAILING_OFF.search(tail):
+        return End.TRAILING_OFF
+    return End.NONE if _ABBREVIATED.search(tail) else End.STOP
+
+
+def without_bullet(text: str) -> str:
+    """*text* without the mark of a list in front."""
+    return _BULLET.sub("", text, count=1)
