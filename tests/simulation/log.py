@@ -66,6 +66,8 @@ class Broker:
         self.rng = rng
         self.faults = faults or Faults()
         self.away = False
+        #: Every record ever written, compacted or not: what the checker knows.
+        self.journal: list[StoredRecord] = []
         self.partitions: dict[TopicPartition, _Partition] = {}
         self.specs: dict[str, TopicSpec] = {}
         self.count: int | None = None
@@ -104,17 +106,17 @@ class Broker:
             number = partition_for(record.partition_key or b"", self.count or 1)
         partition = self.partitions[TopicPartition(record.topic, number)]
         offset = partition.end
-        partition.records.append(
-            StoredRecord(
-                topic=record.topic,
-                partition=number,
-                offset=offset,
-                written_at=self.clock.now(),
-                key=record.key,
-                value=record.value,
-                headers=record.headers,
-            )
+        stored = StoredRecord(
+            topic=record.topic,
+            partition=number,
+            offset=offset,
+            written_at=self.clock.now(),
+            key=record.key,
+            value=record.value,
+            headers=record.headers,
         )
+        partition.records.append(stored)
+        self.journal.append(stored)
         # A control record: it takes an offset, and nobody ever reads it.
         partition.end += 2 if self.rng.random() < self.faults.gap else 1
         return Offset(record.topic, number, offset)
