@@ -20,7 +20,7 @@ def shape_of(seed: int) -> Shape:
     rng = Random(f"shape {seed}")
     return Shape(
         replicas=rng.choice([1, 1, 2, 3]),
-        seconds=rng.uniform(30, 180),
+        seconds=rng.uniform(20, 100),
         kills=rng.random() < 0.8,
         outages=rng.random() < 0.5,
         faults=Faults(

@@ -113,7 +113,7 @@ class World:
         self.rng = Random(seed)
         self.shape = shape
         self.clock: Clock = VirtualClock(loop)
-        self.broker = Broker(self.clock, self.rng, shape.faults)
+        self.broker = Broker(self.clock, self.rng)
         self.receivers = Receivers(self.clock, self.rng)
         self.replicas: list[Replica] = []
         self.subscriptions: list[Subscription] = []
@@ -123,6 +123,7 @@ class World:
     async def live(self) -> None:
         """From the first record to long after the last fault."""
         await provision(SimulatedLog(self.broker), self.clock, PARTITIONS)
+        self.broker.faults = self.shape.faults
         for _ in range(self.shape.replicas):
             self._start_replica()
         await self._subscribe()

@@ -157,7 +157,7 @@ class Owner:
         workers = [self._workers[n] for n, p in self._partitions.items() if p in partitions]
         for worker in workers:
             self._forget(worker)
-        await asyncio.gather(*(worker.stop(CUT) for worker in workers))
+        await asyncio.gather(*(worker.cut(CUT) for worker in workers))
         for worker in workers:
             self._flusher.add(worker)
         with suppress(TimeoutError):
@@ -198,6 +198,7 @@ class Owner:
         worker.start()
 
     def _forget(self, worker: Worker) -> None:
+        worker.freeze()
         name = worker.subscription.id
         self._workers.pop(name, None)
         self._partitions.pop(name, None)
@@ -227,7 +228,7 @@ class Owner:
         self._forget(worker)
         self._flusher.drop(name)
         self._flusher.also(deleted_cursor(name))
-        task = asyncio.get_running_loop().create_task(worker.stop(0.0))
+        task = asyncio.get_running_loop().create_task(worker.cut(0.0))
         self._cutting.add(task)
         task.add_done_callback(self._cutting.discard)
 

@@ -59,6 +59,7 @@ class Worker:
     """The deliveries of one subscription, as long as this process owns them."""
 
     __slots__ = (
+        "_behind",
         "_busy",
         "_context",
         "_due",
@@ -89,6 +90,8 @@ class Worker:
         self._heads: dict[int, Head] = dict(cursor.heads) if cursor else {}
         self._gaps: dict[int, int] = dict(cursor.gaps) if cursor else {}
         self._order = cursor.order if cursor else 0
+        #: Partitions that may hold work; in all others everything up to the view's end was seen.
+        self._behind: set[int] = set()
         self._due: dict[int, datetime] = {}
         self._ready: dict[int, None] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
@@ -109,7 +112,7 @@ class Worker:
             subscription_id=self.subscription.id,
             epoch=self.epoch,
             positions={
-                p: offset if p in self._ready or p in self._busy else max(offset, end(p))
+                p: offset if p in self._behind else max(offset, end(p))
                 for p, offset in enumerate(self._positions)
             },
             health=self._health,
@@ -138,6 +141,7 @@ class Worker:
         """Look for work in every partition."""
         for p, offset in enumerate(self._positions):
             if offset < self._context.source.end(p):
+                self._behind.add(p)
                 self._wake_or_wait(p)
         self._again_at(self._health.until, self.pump)
         self.pump()
@@ -150,14 +154,18 @@ class Worker:
 
     def wake(self, partition: int) -> None:
         """An event that is wanted has arrived in *partition*."""
+        self._behind.add(partition)
         if partition not in self._busy and not self._head_waits(partition):
             self._ready[partition] = None
             self.pump()
 
-    async def stop(self, within: float) -> None:
-        """Start nothing more; give requests under way *within* seconds, then cut them."""
+    def freeze(self) -> None:
+        """Start nothing more, and count nothing as seen from now on: nobody will tell this worker."""
         self._stopping = True
-        await self.cut(within)
+        for p in range(len(self._positions)):
+            if p not in self._behind:
+                self._positions[p] = max(self._positions[p], self._context.source.end(p))
+        self._behind.update(range(len(self._positions)))
 
     async def cut(self, within: float) -> None:
         """Cut every request that is not answered *within* seconds; nobody is charged."""
@@ -222,6 +230,8 @@ class Worker:
                 ref = await self._next(p)
                 if ref is None:
                     more = False
+                    if not self._stopping:
+                        self._behind.discard(p)
                 elif not await self._deliver(p, ref) or self._ready:
                     break
         except Exception:
