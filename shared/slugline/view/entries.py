@@ -61,15 +61,35 @@ class EntriesView(EntryTables):
             to_micros(since),
         )
 
+    def withdrawn_since(self, blog_id: str, since: datetime) -> list[EntryRow]:
+        """The entries that are withdrawn and changed at or after *since*."""
+        return self._entry_rows(
+            "WHERE blog_id = ? AND withdrawn AND ce_time >= ? ORDER BY published DESC, entry_id",
+            blog_id,
+            to_micros(since),
+        )
+
+    def older(self, blog_id: str, published: datetime, entry_id: str, limit: int) -> list[EntryRow]:
+        """Up to *limit* standing entries that come after (*published*, *entry_id*) in that order."""
+        return self._entry_rows(
+            "WHERE blog_id = ? AND NOT withdrawn AND (published < ? OR published = ? AND entry_id > ?)"
+            " ORDER BY published DESC, entry_id LIMIT ?",
+            blog_id,
+            *(to_micros(published),) * 2,
+            entry_id,
+            limit,
+        )
+
     def newest_change(self, blog_id: str) -> tuple[datetime, int] | None:
         """Time and sequence of the blog's newest change, from the current rows; None: unknown."""
+        # One subquery for each maximum: so each is the last step of an index, however large the blog.
         row = self._db.execute(
-            "SELECT max(ce_time), max(offset), max(partition) FROM ("
-            " SELECT ce_time, offset, partition FROM blog WHERE blog_id = ?1 UNION ALL"
-            " SELECT max(ce_time), max(offset), max(partition) FROM entry WHERE blog_id = ?1)",
+            "SELECT max(ifnull((SELECT max(ce_time) FROM entry WHERE blog_id = ?1), 0), ce_time),"
+            " max(ifnull((SELECT max(offset) FROM entry WHERE blog_id = ?1), 0), offset), partition"
+            " FROM blog WHERE blog_id = ?1",
             (blog_id,),
         ).fetchone()
-        if row[0] is None:
+        if row is None:
             return None
         return from_micros(row[0]), self.sequence(row[2], row[1])
 

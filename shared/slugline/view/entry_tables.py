@@ -52,13 +52,15 @@ class EntryTables:
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[Sequence[EventRef]], None]] = []
+        self._row_listeners: list[Callable[[Sequence[str]], None]] = []
         self._fresh: list[EventRef] = []
+        self._touched: dict[str, None] = {}
         #: Grows whenever some text was taken back: what was kept of it elsewhere is void then.
         self.withdrawals = 0
 
     def bind(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._fresh = []
+        self._fresh, self._touched = [], {}
         self.withdrawals += 1
         self._bases: dict[int, int] = dict(db.execute("SELECT partition, base FROM base"))
 
@@ -66,7 +68,15 @@ class EntryTables:
         """Call *listener* with the new events of each transaction, in the order of the log."""
         self._listeners.append(listener)
 
+    def listen_to_rows(self, listener: Callable[[Sequence[str]], None]) -> None:
+        """Call *listener* with the ids of blogs of which any row changed, events or not."""
+        self._row_listeners.append(listener)
+
     def committed(self) -> None:
+        if self._touched:
+            touched, self._touched = list(self._touched), {}
+            for tell in self._row_listeners:
+                tell(touched)
         if self._fresh:
             fresh, self._fresh = self._fresh, []
             for listener in self._listeners:
@@ -97,6 +107,7 @@ class EntryTables:
     def _purge(self, record: StoredRecord) -> None:
         subject = _subject(record.key)
         self.withdrawals += 1
+        self._touched[subject[0]] = None
         self._db.execute("DELETE FROM event WHERE blog_id = ? AND entry_id = ?", subject)
         self._db.execute("DELETE FROM entry WHERE blog_id = ? AND entry_id = ?", subject)
         if not subject[1]:
@@ -110,6 +121,7 @@ class EntryTables:
             row = _row(orjson.loads(value), entry_id)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UndecodableRecordError(f"its value cannot be read: {error!r}") from error
+        self._touched[blog_id] = None
         repeated = self._current_id(blog_id, entry_id) == facts.id
         time = to_micros(facts.time)
         place = (blog_id, record.partition, record.offset, facts.id, time)

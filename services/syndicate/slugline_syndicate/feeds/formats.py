@@ -1,0 +1,52 @@
+"""A format of feeds: how an entry and the shell around all entries are rendered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from slugline.blog import Blog
+from slugline.view.entries import EntryRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a feed is: the public URL, and the feed's own address."""
+
+    public_url: str
+    self_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A document without its entries: they go between *head* and *tail*."""
+
+    head: bytes
+    tail: bytes
+
+
+class Format(Protocol):
+    """One format. Both methods are pure: same arguments, same bytes."""
+
+    name: str
+    media_type: str
+
+    def entry(self, blog: Blog, row: EntryRow, place: Place) -> bytes:
+        """One entry, as it stands between the shell's halves."""
+        ...
+
+    def shell(
+        self, blog: Blog, changed: datetime, withdrawn: Sequence[EntryRow], place: Place
+    ) -> Shell:
+        """The document around the entries. *changed* is the time of the blog's newest change."""
+        ...
+
+
+def feed_title(blog: Blog) -> str:
+    """The blog's title; before it has one, its id."""
+    return blog.title or blog.id
+
+
+def feed_description(blog: Blog) -> str:
+    """What the blog is about: its description and its lead, never empty."""
+    return "\n\n".join(part for part in (blog.description, blog.lead) if part) or feed_title(blog)

@@ -1,0 +1,1 @@
+"""Pages: the blogs, for people."""
