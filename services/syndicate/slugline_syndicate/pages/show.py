@@ -1,0 +1,122 @@
+"""What pages show, worked out of entries and blogs: times in the blog's zone, days, figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from markupsafe import Markup
+
+from slugline.blog import Blog, BlogState
+from slugline.clock import rfc3339
+from slugline.entry import Entry, Related
+from slugline_syndicate.feeds.content import figure
+from slugline_syndicate.feeds.formats import feed_title
+from slugline_syndicate.links import anchor, blog_url, entry_url
+
+#: An edit so soon after publication is not worth telling.
+SOON = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownEntry:
+    """An entry as the template takes it; `Markup` was made safe at ingest."""
+
+    anchor: str
+    url: str
+    title: str | None
+    day: str
+    time: str
+    datetime: str
+    edited: str
+    edited_datetime: str
+    authors: Sequence[str]
+    body: Markup
+    figures: Sequence[Markup]
+    related: Sequence[Related]
+    link: str | None
+    key_event: bool
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The entries of one day in the blog's zone. (Not `items`: a dict's method in templates.)"""
+
+    name: str
+    entries: Sequence[ShownEntry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownBlog:
+    """A blog in the list of all."""
+
+    url: str
+    title: str
+    description: str
+    closed: bool
+    changed: str
+    changed_datetime: str
+
+
+def zone_of(blog: Blog) -> ZoneInfo:
+    """The blog's zone; UTC where the machine does not know it."""
+    try:
+        return ZoneInfo(blog.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def show_entry(blog: Blog, entry: Entry, public_url: str) -> ShownEntry:
+    """*entry* as it is shown."""
+    zone = zone_of(blog)
+    published, updated = entry.published.astimezone(zone), entry.updated.astimezone(zone)
+    edited = not entry.withdrawn and entry.revision > 1 and updated - published > SOON
+    same_day = updated.date() == published.date()
+    return ShownEntry(
+        anchor=anchor(entry.id),
+        url=entry_url(public_url, entry.blog_id, entry.id),
+        title=entry.title,
+        day=day_name(published, blog.language),
+        time=f"{published:%H:%M}",
+        datetime=rfc3339(entry.published),
+        edited=(f"{updated:%H:%M}" if same_day else f"{updated:%Y-%m-%d %H:%M}") if edited else "",
+        edited_datetime=rfc3339(entry.updated),
+        authors=entry.authors,
+        body=Markup(entry.body_html),  # noqa: S704 - sanitised before it reached the log
+        figures=[Markup(figure(medium)) for medium in entry.media],  # noqa: S704 - escaped there
+        related=entry.related,
+        link=entry.link,
+        key_event=entry.key_event,
+        withdrawn=entry.withdrawn is not None,
+    )
+
+
+def days(entries: Sequence[ShownEntry]) -> list[Day]:
+    """*entries* by day, in their order."""
+    return [Day(name, list(group)) for name, group in groupby(entries, key=lambda e: e.day)]
+
+
+def day_name(instant: datetime, language: str) -> str:
+    """A day's name: in words where the blog is in English, else as ISO 8601 has it."""
+    if language[:2].lower() in ("", "en"):
+        return f"{instant:%A} {instant.day} {instant:%B %Y}"
+    return f"{instant:%Y-%m-%d}"
+
+
+def moment(instant: datetime, blog: Blog) -> str:
+    """An instant in the blog's zone, to the minute, with the zone's name."""
+    return f"{instant.astimezone(zone_of(blog)):%Y-%m-%d %H:%M %Z}"
+
+
+def show_blog(blog: Blog, changed: datetime, public_url: str) -> ShownBlog:
+    """*blog* as the list of all shows it."""
+    return ShownBlog(
+        url=blog_url(public_url, blog.id),
+        title=feed_title(blog),
+        description=blog.description,
+        closed=blog.state is BlogState.CLOSED,
+        changed=moment(changed, blog),
+        changed_datetime=rfc3339(changed),
+    )
