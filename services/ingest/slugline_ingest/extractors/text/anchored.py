@@ -50,16 +50,18 @@ class _Cut:
 
 def _merged(cuts: Sequence[Anchor], notes: Mapping[int, Anchor]) -> list[_Cut]:
     """*cuts*, where anchors without any text between them count as one: `11.08am`, `11:08`."""
-    merged: list[_Cut] = []
+    groups: list[list[Anchor]] = []
     for anchor in cuts:
-        before = merged[-1] if merged else None
         whole = anchor.form is Form.WHOLE
-        if before and whole and all(i in notes for i in range(before.end + 1, anchor.index)):
-            extra = (*before.extra, anchor)
-            merged[-1] = _Cut(before.anchor, before.start, anchor.index, extra)
+        if (
+            groups
+            and whole
+            and all(i in notes for i in range(groups[-1][-1].index + 1, anchor.index))
+        ):
+            groups[-1].append(anchor)
         else:
-            merged.append(_Cut(anchor, anchor.index, anchor.index, ()))
-    return merged
+            groups.append([anchor])
+    return [_Cut(g[0], g[0].index, g[-1].index, tuple(g[1:])) for g in groups]
 
 
 def _segment(
@@ -191,6 +193,7 @@ def _with_own_text(
     own = line_of(cut.anchor.text.rstrip(" +|") or cut.anchor.text)
     is_title = start == cut.start and _may_head(own, segment, headed=headed)
     if cut.anchor.kind is Kind.MINUTE:
+        # The minute of a match is no time of day: it stays with the text.
         own = lines[cut.start]
     if start < cut.start:
         return Segment(segment.cut, lines[start], (own, *segment.lines), segment.notes)

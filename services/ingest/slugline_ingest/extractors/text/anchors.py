@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from slugline_ingest.extractors.text.lines import Line
 from slugline_ingest.extractors.text.names import byline_of, people_of
+from slugline_ingest.extractors.text.stamp_patterns import STARTING_WORD
 from slugline_ingest.extractors.text.stamps import Scan, Stamp, scan
 
 
@@ -17,6 +18,7 @@ class Kind(StrEnum):
     EPOCH = "a Unix time"
     RELATIVE = "minutes ago"
     MINUTE = "a minute of a match"
+    PHASE = "a break or end of a match"
     BYLINE = "who wrote, without a time"
     DATE = "a date alone"
     UPDATED = "the time of a change"
@@ -42,7 +44,7 @@ class Anchor:
     index: int
     kind: Kind
     form: Form
-    stamp: Stamp = Stamp()
+    stamp: Stamp = Stamp()  # noqa: RUF009 - frozen
     text: str = ""
     comma: bool = False
     people: tuple[str, ...] = ()
@@ -54,20 +56,27 @@ _TAIL = 80
 _MAY_START = re.compile(
     r"[\s,;|·•:()\[\]+*/_>»▶🔴⚡🕐-🕧⏰⏱–—-]{0,6}(?:\d|[^\W\d_]{1,20}[\s.,:'’-]{1,3}[^\W_]|[午上下오قم昨今])"
 )
+_DIGIT = re.compile(r"\d")
 _WORTHWHILE = re.compile(r"\d|now|moment", re.IGNORECASE)
 _MAY_END = re.compile(
-    r"(?:\d|[ap]\.?m\.?|uhr|uur|h|hrs|[A-Z]{2,4}|ago|time|geleden|fa|назад|前)[\s)\]+*|.]{0,4}$",
-    re.IGNORECASE,
+    r"(?:\d|\d\s?[ap]\.?m\.?|[ap]m|Uhr|uur|\dh|hrs|\b[A-Z]{2,4}|ago|[Tt]ime|geleden|fa|назад|[前日年])"
+    r"[\s)\]+*|.]{0,4}$"
 )
-_TAIL_STARTS = re.compile(r"(?<![\d.:/–—-])\d|(?<![^\W\d_])[^\W\d_]|(?<=[a-z.\])])[A-Z]|[(\[|]")
+_TAIL_STARTS = re.compile(rf"(?<![\d.:/–—-])\d|{STARTING_WORD.pattern}", re.IGNORECASE)
 _PUBLISHED_AT = re.compile(r"published\s+(?:at\s+)?$", re.IGNORECASE)
 
 _MINUTE = re.compile(
-    r"(?:min(?:ute|uto)?\.?\s+)?(?P<minute>\d{1,3}(?:\s?\+\s?\d{1,2})?)"
-    r"(?:\s?['’′´](?:\s?\+\s?\d{1,2}['’′]?)?(?![a-z])"
+    r"(?:min(?:ute|uto)?\.?\s+)?(?P<minute>\d{1,3})(?:\s?\+\s?(?P<over>\d{1,2}))?"
+    r"(?:\s?['’′´](?:\s?\+\s?(?P<extra>\d{1,2})['’′]?)?(?![a-z])"
     r"|\.?\s?(?:min|mins|minutes?|minuto|minuut|Min\.|Minute|мин)\b\.?(?!\s+ago))"
     r"\s*(?P<sign>[:.|–—-]*)\s*(?P<text>.*)",
     re.IGNORECASE,
+)
+#: Whatever is in capitals in front of a colon or alone, and some that need not be.
+_PHASE = re.compile(
+    r"[^\W\d_a-zß-öø-ÿа-я]{2,}(?:[ '-][^\W\d_a-zß-öø-ÿа-я]{2,}){0,3}(?:[:!.–-]|$)"
+    r"|(?i:half|full)[ -]?(?i:time)\b|(?i:kick[ -]?off)\b|(?i:extra[ -]time)\b|Halbzeit\b|Anpfiff\b"
+    r"|Abpfiff\b|Mi-temps\b|Descanso\b|Fin(?:al)? del partido\b|Intervallo\b|Fine partita\b"
 )
 #: `10 minutes later, …` is a sentence, `67' goal` and `67 min: …` are not.
 _SENTENCE = re.compile(r"[a-zß-öø-ÿа-я]")
@@ -89,21 +98,31 @@ def _anchor(index: int, line: Line) -> Anchor | None:
         read = _minute(index, text) or _front(index, text)
         if read is not None:
             return read
+    phase = _phase(index, text)
+    if phase is not None:
+        return phase
     people = byline_of(text)
     if people:
         return Anchor(index=index, kind=Kind.BYLINE, form=Form.WHOLE, people=people)
     short = len(text) <= _LONGEST_HEADING
-    return _back(index, text) if short and _MAY_END.search(text[-12:]) else None
+    may_end = short and _MAY_END.search(text[-12:]) and _DIGIT.search(text[-_TAIL:])
+    return _back(index, text) if may_end else None
 
 
 def _minute(index: int, text: str) -> Anchor | None:
     found = _MINUTE.match(text)
-    if found is None or int(re.split(r"\D", found["minute"])[0]) > 130:
+    if found is None or int(found["minute"]) > 130:
         return None
     if not found["sign"] and _SENTENCE.match(found["text"]) and not re.search(r"['’′´]", text[:8]):
         return None
     form = Form.PREFIX if found["text"] else Form.WHOLE
-    return Anchor(index=index, kind=Kind.MINUTE, form=form, text=found["text"])
+    played = Stamp(played=(int(found["minute"]), int(found["over"] or found["extra"] or 0)))
+    return Anchor(index=index, kind=Kind.MINUTE, form=form, stamp=played, text=found["text"])
+
+
+def _phase(index: int, text: str) -> Anchor | None:
+    found = _PHASE.match(text)
+    return Anchor(index=index, kind=Kind.PHASE, form=Form.PREFIX, text=text) if found else None
 
 
 def _front(index: int, text: str) -> Anchor | None:
@@ -111,7 +130,8 @@ def _front(index: int, text: str) -> Anchor | None:
     kind = _kind(read.stamp)
     if kind is None:
         return None
-    rest = text[read.end :]
+    opened = len(read.gap) - len(read.gap.rstrip("(["))
+    rest = text[read.end - opened :] if read.end < len(text) else ""
     if not rest:
         return Anchor(index=index, kind=kind, form=Form.WHOLE, stamp=read.stamp)
     if kind in (Kind.DATE, Kind.UPDATED) or not _may_be_followed(read, rest):
@@ -139,10 +159,12 @@ def _kind(stamp: Stamp) -> Kind | None:
 
 def _may_be_followed(read: Scan, rest: str) -> bool:
     """Whether *rest* may be what a stamp in front of it announces, rather than its sentence."""
-    if read.opening == "preposition" or len(rest) < 2:
+    if len(rest) < 2:
         return False
     if set(read.gap) & set(":|+–—-,•·"):
         return True
+    if read.opening == "preposition":
+        return False
     if read.stamp.unit or read.stamp.instant:
         return not rest[0].islower()
     # A bare 17.48 may be a price or a share: take it only before what looks like a new sentence.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from slugline_ingest.extractors.text.known_boilerplate import LINES, OPENINGS, TAIL_HEADINGS
 from slugline_ingest.extractors.text.lines import Line, line_of
@@ -20,14 +21,18 @@ _CURLY = str.maketrans("‘’‚′“”„", "''''\"\"\"")
 _LONGEST_LABEL = 60
 
 #: A sentence glued to the next: a full stop and no blank, as in `…the difference.The council`.
-_GLUE = re.compile(r"(?<=[^\W\d_][.!?])(?=[\"“‘'«]?[^\W\d_a-zß-öø-ÿа-я])|(?<=[.!?][”’»\"])(?=[^\W\d_])")
+_GLUE = re.compile(
+    r"(?<=[^\W\d_][.!?])(?=[\"“‘'«]?[^\W\d_a-zß-öø-ÿа-я])|(?<=[.!?][”’»\"])(?=[^\W\d_])"
+)
 #: A known opening glued to the end of a caption, as in `…Old Trafford winYour support helps`.
 _GLUED_OPENING = re.compile(
     r"(?<=[a-zß-öø-ÿ\d)’”])(?=(?:Your|Support|Sign|Subscribe|Join|Read|Want|Get|Since)\b)"
 )
 
 #: What an appeal to readers speaks of; it has to name who asks, who is asked, and for what.
-_ASKED = re.compile(r"\b(?:you|your|readers?|ihr|ihre|ihrer|ihnen|sie|vous|votre|vos|tu|su|te|voi)\b", re.I)
+_ASKED = re.compile(
+    r"\b(?:you|your|readers?|ihr|ihre|ihrer|ihnen|sie|vous|votre|vos|tu|su|te|voi)\b", re.I
+)
 _ASKING = re.compile(
     r"\b(?:us|our|we|uns|unser\w*|wir|nous|notre|nos|nosotros|nuestr\w+|noi|nostr\w+)\b", re.I
 )
@@ -43,7 +48,9 @@ _TRADE = re.compile(
     r"|indipendent\w+|afford|truth|facts)\b",
     re.I,
 )
-_QUOTED = re.compile(r"[“\"„«].{3,}[”\"“»]|\b(?:said|says|told|sagte|erklärte|dijo|a dit|ha detto)\b")
+_QUOTED = re.compile(
+    r"[“\"„«].{3,}[”\"“»]|\b(?:said|says|told|sagte|erklärte|dijo|a dit|ha detto)\b"
+)
 _SHORT_APPEAL = re.compile(r"\b(?:us|our|uns|nous|nuestro|notre)\b", re.I)
 
 
@@ -88,7 +95,7 @@ def _parts(text: str) -> list[str]:
     if not cuts:
         return [text]
     edges = [0, *sorted(cuts), len(text)]
-    parts = [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [text[a:b] for a, b in pairwise(edges)]
     marks = [is_boilerplate(part) or is_appeal(part) or _may_end_appeal(part) for part in parts]
     return ["".join(run) for run in _runs(parts, marks)]
 
@@ -118,7 +125,8 @@ def without_appeals(head: Sequence[Line]) -> list[Line]:
     first, last = asking[0], asking[0]
     for index in asking[1:]:
         last = index if index - last <= 3 else last
-    first -= first > 1 and _heads_appeal(head[first - 1])
+    heads = [i for i in range(max(1, first - 3), first) if _heads_appeal(head[i])]
+    first = heads[0] if heads else first
     last += sum(1 for line in head[last + 1 : last + 2] if _may_end_appeal(line.text))
     last += _signature(head[last + 1 : last + 3])
     return [*head[:first], *head[last + 1 :]]

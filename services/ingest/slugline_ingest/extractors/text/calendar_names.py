@@ -26,16 +26,72 @@ _MONTHS = (
 )
 MONTHS = {name: n for n, names in enumerate(_MONTHS, start=1) for name in names.split()}
 
-WEEKDAYS = tuple(
-    (
-        "monday tuesday wednesday thursday friday saturday sunday mon tues tue wed thurs thur thu"
-        " fri sat sun montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag"
-        " lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miércoles jueves"
-        " viernes sábado domingo lunedì martedì mercoledì giovedì venerdì sabato domenica"
-        " segunda-feira terça-feira quarta-feira quinta-feira sexta-feira maandag dinsdag"
-        " woensdag donderdag vrijdag zaterdag zondag понедельник вторник среда четверг пятница"
-        " суббота воскресенье"
-    ).split()
+WEEKDAYS = (
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "mon",
+    "tues",
+    "tue",
+    "wed",
+    "thurs",
+    "thur",
+    "thu",
+    "fri",
+    "sat",
+    "sun",
+    "montag",
+    "dienstag",
+    "mittwoch",
+    "donnerstag",
+    "freitag",
+    "samstag",
+    "sonnabend",
+    "sonntag",
+    "lundi",
+    "mardi",
+    "mercredi",
+    "jeudi",
+    "vendredi",
+    "samedi",
+    "dimanche",
+    "lunes",
+    "martes",
+    "miércoles",
+    "jueves",
+    "viernes",
+    "sábado",
+    "domingo",
+    "lunedì",
+    "martedì",
+    "mercoledì",
+    "giovedì",
+    "venerdì",
+    "sabato",
+    "domenica",
+    "segunda-feira",
+    "terça-feira",
+    "quarta-feira",
+    "quinta-feira",
+    "sexta-feira",
+    "maandag",
+    "dinsdag",
+    "woensdag",
+    "donderdag",
+    "vrijdag",
+    "zaterdag",
+    "zondag",
+    "понедельник",
+    "вторник",
+    "среда",
+    "четверг",
+    "пятница",
+    "суббота",
+    "воскресенье",
 )
 
 _NAMED_ZONES = {

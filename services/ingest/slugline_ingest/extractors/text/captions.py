@@ -25,7 +25,9 @@ _BEHIND_LABEL = re.compile(
     r"|Fotografía|Фото)(?:\scredit)?(?:\s?:\s?|\s(?:by|de|von|di)\s)(?P<credit>[^.]{2,80})\.?",
 )
 _COPYRIGHT = re.compile(r"(?P<caption>.*?)\s*(?:©|\(c\)|Ⓒ)\s?(?P<credit>[^©]{2,90})")
-_OF_AGENCY = re.compile(rf"(?P<caption>.*[^\s/])\s*(?:—|–|\||/| - )\s?(?P<credit>[^—–|]{{0,40}}(?:{_AGENCIES})(?:/[\w ]{{2,30}})?)")
+_OF_AGENCY = re.compile(
+    rf"(?P<caption>.*[^\s/])\s*(?:—|–|\||/| - )\s?(?P<credit>[^—–|]{{0,40}}(?:{_AGENCIES})(?:/[\w ]{{2,30}})?)"
+)
 _LABELLED = re.compile(
     r"(?:image|photo|picture|video|foto|bild)\s?(?:caption|source|credit|copyright)s?\s?[,:]\s*(?P<text>.+)",
     re.IGNORECASE,
@@ -42,13 +44,19 @@ _BARE_CREDIT = re.compile(
     re.IGNORECASE,
 )
 _CREDIT_LABEL = re.compile(rf"^\s*{_LABEL}\s?[:/]\s*|\s+$")
+#: Without one of these there is no need to look closer, which is slow.
+_SIGNS = (")", "]", "©", "Ⓒ", "/", "|", "—", "–", " - ")
+_HINTS = (
+    "photo", "image", "picture", "foto", "caption", "credit", "crédit", "bild", "imag", "video", "légende",
+    "immagin", "quelle", "fuente", "beeld", "фото", "写真", "图", "pic:", "source"
+)  # fmt: skip
 _LONGEST = 320
 _LONGEST_CREDIT = 90
 
 
 def caption_of(text: str) -> Media | None:
     """The picture whose caption *text* is; None when it is none."""
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or not _may_be_caption(text):
         return None
     labelled = _LABELLED.fullmatch(text)
     if labelled:
@@ -58,9 +66,18 @@ def caption_of(text: str) -> Media | None:
     for pattern in (_IN_BRACKETS, _BEHIND_LABEL, _COPYRIGHT, _OF_AGENCY):
         found = pattern.fullmatch(text)
         # A full stop in front of the brackets ends a sentence that names its source.
-        if found and not found["caption"].endswith((".", "?", "!", ".”", '."', ":")):
+        sentence = found and found["caption"].endswith((".", "?", "!", ".”", '."', ":"))
+        if found and (pattern is _COPYRIGHT or not sentence):
             return Media(caption=found["caption"], credit=_CREDIT_LABEL.sub("", found["credit"]))
     return Media(caption=text) if _OPENING.match(text) else None
+
+
+def _may_be_caption(text: str) -> bool:
+    tail = text[-60:]
+    if any(sign in tail for sign in _SIGNS):
+        return True
+    lower = text.casefold()
+    return any(hint in lower for hint in _HINTS)
 
 
 def is_caption(text: str) -> bool:

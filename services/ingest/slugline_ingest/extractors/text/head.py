@@ -1,7 +1,7 @@
 """Head: the blog's own texts above its first entry."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from slugline_ingest.extractors.text.anchors import Anchor
@@ -15,7 +15,7 @@ from slugline_ingest.extractors.text.vocabulary import (
     SURELY_LIVE,
     is_key_points,
 )
-from slugline_ingest.extractors.text.words import fold, likeness
+from slugline_ingest.extractors.text.words import Gist, fold, gist_of, likeness
 
 _HEAD = 120
 _LONGEST_TITLE = 260
@@ -23,6 +23,7 @@ _LONGEST_SENTENCE_TITLE = 140
 _LONGEST_FURNITURE = 70
 _LONGEST_STANDFIRST = 240
 _TEASERS_WITHIN = 60
+_ALIKE = 0.6
 #: Where a teaser says when its entry was published.
 _BRACKETED_END = re.compile(r"\s*[(\[][^()\[\]]*\d[^()\[\]]*[)\]]$")
 
@@ -58,7 +59,11 @@ def split_head(lines: Sequence[Line], notes: Mapping[int, Anchor]) -> Head:
 def _is_signature(lines: Sequence[Line], index: int, notes: Mapping[int, Anchor]) -> bool:
     """Whether a line names who wrote the page: a name or role beside its date or its byline."""
     beside = any(i in notes for i in range(index - 3, index + 4))
-    return 0 < index < _HEAD and beside and bool(people_of(lines[index].text) or is_role(lines[index].text))
+    return (
+        0 < index < _HEAD
+        and beside
+        and bool(people_of(lines[index].text) or is_role(lines[index].text))
+    )
 
 
 def _title_at(lines: Sequence[Line]) -> int | None:
@@ -95,7 +100,8 @@ def _is_standfirst(rest: Sequence[Line], *, spaced: bool) -> bool:
     if spaced and not first.apart:
         return True
     short = traits.width <= 120 and traits.sentences == 1 and traits.end is End.STOP
-    return short and bool(below) and not looks_like_heading(below[0])
+    lead_follows = not below or not looks_like_heading(below[0]) or is_key_points(below[0].text)
+    return short and lead_follows
 
 
 def is_live_title(*texts: str) -> bool:
@@ -103,12 +109,12 @@ def is_live_title(*texts: str) -> bool:
     return any(SURELY_LIVE.search(text) for text in texts)
 
 
-def without_teasers(rest: Sequence[Line], titles: Collection[str]) -> list[str]:
+def without_teasers(rest: Sequence[Line], titles: Iterable[str]) -> list[str]:
     """The paragraphs of the lead: *rest* without lines that only announce entries titled *titles*.
 
     A teaser that no entry repeats stays, so that nothing is lost.
     """
-    known = {fold(title) for title in titles}
+    known = {gist.folded: gist for gist in map(gist_of, titles)}
     lead, in_list = [], False
     for count, line in enumerate(rest):
         if is_key_points(line.text):
@@ -116,18 +122,19 @@ def without_teasers(rest: Sequence[Line], titles: Collection[str]) -> list[str]:
             continue
         in_list = in_list and (line.traits.bulleted or looks_like_heading(line))
         may_announce = count < _TEASERS_WITHIN and (in_list or line.traits.bulleted)
-        if not (may_announce and _is_repeated(line, known, titles)):
+        if not (may_announce and _is_repeated(line, known)):
             lead.append(line.text)
     return lead
 
 
-def _is_repeated(line: Line, known: Collection[str], titles: Iterable[str]) -> bool:
-    text = _BRACKETED_END.sub("", without_bullet(line.text))
-    if fold(text) in known:
+def _is_repeated(line: Line, titles: Mapping[str, Gist]) -> bool:
+    teaser = gist_of(_BRACKETED_END.sub("", without_bullet(line.text)))
+    if teaser.folded in titles:
         return True
-    words = set(fold(text).split())
+    words = set(teaser.folded.split())
     return any(
-        likeness(text, title) >= 0.6 and words <= set(fold(title).split()) for title in titles
+        likeness(teaser, gist) >= _ALIKE and words <= set(title.split())
+        for title, gist in titles.items()
     )
 
 

@@ -15,7 +15,7 @@ from slugline_ingest.extractors.text.captions import is_caption
 from slugline_ingest.extractors.text.lines import Line
 from slugline_ingest.extractors.text.traits import End
 from slugline_ingest.extractors.text.vocabulary import announced_headline, is_card_intro
-from slugline_ingest.extractors.text.words import likeness
+from slugline_ingest.extractors.text.words import Gist, gist_of, likeness
 
 
 class Role(StrEnum):
@@ -38,7 +38,7 @@ class Reading:
     """What the whole document says of how its lines are to be read.
 
     *headings*: whether lines may be headings at all; not so where times have already found them.
-    *cards*: whether cards may be guessed; otherwise they need a sign of their own. *spaced*: blank
+    *cards*: whether cards may be guessed; not so among hardly anything but headings. *spaced*: blank
     lines set blocks apart. *marked*: headings are marked as such. *stops*: headings end in stops.
     """
 
@@ -56,24 +56,25 @@ _K = Role.LINK
 #: What it costs when the second follows the first; what is not here never happens.
 _STEPS: dict[Role, dict[Role, float]] = {
     _L: {_L: 0.0, _H: 0.0, _P: 0.5},
-    _H: {_T: 0.0, _H: 2.5, _C: 2.0, _P: 0.3, _N: 0.3, _K: 0.3, _E: 1.0, _I: 2.0},
-    _T: {_T: 0.0, _I: 4.0, _H: 0.0, _C: 1.0, _P: 0.2, _N: 0.0, _K: 0.0},
+    _H: {_T: 0.0, _H: 2.5, _C: 2.0, _P: 0.3, _N: 0.3, _K: 0.3, _E: 1.0, _I: 9.0},
+    _T: {_T: 0.0, _I: 9.0, _H: 0.0, _C: 1.0, _P: 0.2, _N: 0.0, _K: 0.0},
     _I: {_I: 0.0, _T: 1.0, _H: 0.3, _C: 1.5, _P: 0.5, _N: 0.0, _K: 0.0},
     _C: {_S: 0.0, _H: 3.5, _C: 2.5, _T: 4.0, _P: 1.0, _N: 0.5, _K: 0.5},
     _S: {_H: 0.0, _C: 1.5, _T: 3.0, _P: 1.0, _N: 0.5, _K: 0.5},
-    _P: {_T: 0.0, _H: 0.0, _C: 0.7, _P: 0.0, _N: 0.0, _K: 0.0, _L: 0.5, _I: 2.0},
-    _N: {_C: 0.0, _T: 2.0, _I: 2.0, _H: 4.0, _P: 1.0},
-    _K: {_T: 0.0, _H: 0.0, _C: 1.0, _P: 0.2, _N: 0.3, _K: 0.0, _I: 2.0},
+    _P: {_T: 0.0, _H: 0.0, _C: 0.7, _P: 0.0, _N: 0.0, _K: 0.0, _L: 0.5, _I: 9.0},
+    _N: {_C: 0.0, _T: 2.0, _I: 9.0, _H: 4.0, _P: 1.0},
+    _K: {_T: 0.0, _H: 0.0, _C: 1.0, _P: 0.2, _N: 0.3, _K: 0.0, _I: 9.0},
     _E: {_T: 0.0, _H: 2.0, _C: 1.0, _P: 0.3, _N: 0.3, _K: 0.3},
 }
 #: What it costs to end on a role.
-_LAST: dict[Role, float] = {_H: 1.5, _N: 1.0, _C: 0.5}
+_LAST: dict[Role, float] = {_H: 1.5, _N: 1.0, _C: 2.0}
 
 _ALIKE, _SAME = 2.5, 3.5
 _ALIKE_FROM = 0.5
 #: Readings this much dearer than the best are given up.
 _BEAM = 14.0
 _LONGEST_HEADING = 260
+_NO_GIST = Gist("", frozenset())
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+$|pic\.twitter\.com/|[—–-] .*@\w+")
 _CONTACT = re.compile(r"\S@\S|https?://|www\.")
 
@@ -84,18 +85,19 @@ class _Path:
 
     cost: float
     role: Role
-    heading: str
+    heading: Gist
     before: "_Path | None"
 
 
 def label(lines: Sequence[Line], reading: Reading, *, heading: str | None = None) -> list[Role]:
     """The role of each of *lines*; *heading* is that of the entry they belong to, if known."""
     start = Role.LEAD if reading.headings and heading is None else Role.HEADING
-    paths = [_Path(0.0, start, heading or "", None)]
+    paths = [_Path(0.0, start, gist_of(heading or ""), None)]
     colon = False
     for line in lines:
         costs = role_costs(line, reading, after_colon=colon)
-        paths = _advanced(paths, line, costs, reading)
+        gist = gist_of(line.text) if Role.CARD in costs or Role.HEADING in costs else _NO_GIST
+        paths = _advanced(paths, gist, costs, reading)
         colon = line.traits.end is End.COLON and Role.INTRO not in costs
     best = min(paths, key=lambda path: path.cost + _LAST.get(path.role, 0.0))
     return _roles(best)
@@ -110,16 +112,16 @@ def _roles(path: _Path) -> list[Role]:
 
 
 def _advanced(
-    paths: Sequence[_Path], line: Line, costs: dict[Role, float], reading: Reading
+    paths: Sequence[_Path], gist: Gist, costs: dict[Role, float], reading: Reading
 ) -> list[_Path]:
     best: dict[Role, _Path] = {}
     for path in paths:
         for role, step in _STEPS[path.role].items():
             if role not in costs:
                 continue
-            cost = path.cost + step + costs[role] - _bonus(path, role, line, reading)
+            cost = path.cost + step + costs[role] - _bonus(path, role, gist, reading)
             if role not in best or cost < best[role].cost:
-                heading = line.text if role is Role.HEADING else path.heading
+                heading = gist if role is Role.HEADING else path.heading
                 best[role] = _Path(cost, role, heading, path)
     limit = min(path.cost for path in best.values()) + _BEAM if best else 0.0
     return [path for path in best.values() if path.cost <= limit] or _stuck(paths)
@@ -132,18 +134,20 @@ def _stuck(paths: Sequence[_Path]) -> list[_Path]:
     return [_Path(best.cost + _BEAM, role, best.heading, best)]
 
 
-def _bonus(path: _Path, role: Role, line: Line, reading: Reading) -> float:
+def _bonus(path: _Path, role: Role, gist: Gist, reading: Reading) -> float:
     """What speaks for *role* in the light of the entry's heading; below zero: against it."""
     if role is Role.CARD:
         # A standfirst may well repeat the heading: that makes no second card of it.
         if path.role in (Role.INTRO, Role.CARD):
             return 1.0 if path.role is Role.INTRO else 0.0
-        alike = likeness(path.heading, line.text)
+        alike = likeness(path.heading, gist)
         if alike >= _ALIKE_FROM:
             return _SAME if alike > 1 else _ALIKE
         return 0.0 if reading.cards else -4.0
+    if role is Role.HEADING and path.role is Role.HEADING and not reading.cards:
+        return 2.2
     if role is Role.ECHO:
-        return 0.0 if likeness(path.heading, line.text) > 1 else -_BEAM
+        return 0.0 if likeness(path.heading, gist) > 1 else -_BEAM
     return 0.0
 
 
@@ -160,7 +164,7 @@ def role_costs(line: Line, reading: Reading, *, after_colon: bool = False) -> di
     if is_caption(line.text):
         return {**costs, Role.CAPTION: 0.0, Role.HEADING: heading_cost(line, reading)}
     if after_colon or line.traits.end in (End.NONE, End.COMMA):
-        costs[Role.ITEM] = (0.4 if line.traits.width < 40 else 1.2) - 3.5 * after_colon
+        costs[Role.ITEM] = (0.4 if line.traits.width < 40 else 1.2) - 8.5 * after_colon
     if reading.headings:
         costs[Role.HEADING] = heading_cost(line, reading) + after_colon
     costs[Role.ECHO] = _card_cost(line, reading)

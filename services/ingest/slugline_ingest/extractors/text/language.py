@@ -20,6 +20,8 @@ _SCRIPTS = (
     ("ru", re.compile("[ыэъё]")),
     ("uk", re.compile("[іїєґ]")),
     ("el", re.compile("[α-ω]")),
+    ("fa", re.compile("[پچژگ]")),
+    ("ar", re.compile("[ةىإأ]")),
     ("he", re.compile("[א-ת]")),
 )
 _SAMPLE = 6000

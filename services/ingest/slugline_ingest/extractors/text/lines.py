@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from slugline_ingest.extractors.text.traits import Traits, traits_of
 
@@ -14,6 +15,8 @@ _DROPPED = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
+#: A Unix time glued to the heading below it, as scrapers leave it.
+_GLUED_EPOCH = re.compile(r"(?m)^[ \t]*1[4-9]\d{8}(?=[^\W\d_])")
 _RULE = re.compile(r"(?:[-*_=–—~•·#+]\s?){3,}")
 _MARKED = re.compile(r"#{1,6}\s+(?P<hashed>\S.*?)\s*#*|(?:\*\*|__)(?P<bold>[^*_].*?)(?:\*\*|__)")
 
@@ -42,7 +45,8 @@ def line_of(text: str, *, apart: bool = False, ruled: bool = False) -> Line:
 
 def read_lines(text: str) -> list[Line]:
     """The lines of *text* that hold anything."""
-    raw = [" ".join(line.split()) for line in _BREAK.split(_DROPPED.sub("", text))]
+    unglued = _GLUED_EPOCH.sub("\\g<0>\n", _DROPPED.sub("", text))
+    raw = [" ".join(line.split()) for line in _BREAK.split(unglued)]
     return list(_with_text(_unwrapped(raw)))
 
 
@@ -61,13 +65,13 @@ def _with_text(raw: Sequence[str]) -> Iterator[Line]:
 def _unwrapped(raw: Sequence[str]) -> list[str]:
     """*raw* with paragraphs joined again that were broken at a fixed width, as in mail."""
     measure = max(map(len, raw), default=0)
-    inner = [(a, b) for a, b in zip(raw, raw[1:], strict=False) if a and b]
+    inner = [(a, b) for a, b in pairwise(raw) if a and b]
     full = sum(_fills(a, b, measure) for a, b in inner)
     if not 40 <= measure <= 100 or full < 6 or full < 0.6 * len(inner):
         return list(raw)
 
     joined = [raw[0]]
-    for above, below in zip(raw, raw[1:], strict=False):
+    for above, below in pairwise(raw):
         if above and below and _fills(above, below, measure):
             joined[-1] += f" {below}"
         else:

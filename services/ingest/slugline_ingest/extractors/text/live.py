@@ -11,7 +11,7 @@ from slugline_ingest.extractors.text.pattern import Pattern
 from slugline_ingest.extractors.text.pieces import Piece
 from slugline_ingest.extractors.text.shaped import cards_with_sign
 from slugline_ingest.extractors.text.traits import End, traits_of
-from slugline_ingest.extractors.text.vocabulary import MAYBE_LIVE
+from slugline_ingest.extractors.text.vocabulary import MAYBE_LIVE, is_key_points
 
 #: A line of a log, of a table or of code, not of a newsroom.
 _MACHINE = re.compile(
@@ -63,7 +63,8 @@ def is_live_shape(head: Head, pieces: Sequence[Piece], lead: Sequence[Line]) -> 
     """Whether *pieces*, found without any time, are entries and not the sections of an article."""
     if not pieces:
         return False
-    return _by_words(head, lead) + _by_headings(pieces) + _by_cards(pieces) >= _ENOUGH_LIVE
+    score = _by_words(head, lead) + _by_headings(pieces) + _by_cards(pieces)
+    return score + any(is_key_points(line.text) for line in lead) >= _ENOUGH_LIVE
 
 
 def _by_words(head: Head, lead: Sequence[Line]) -> float:
@@ -81,6 +82,7 @@ def _by_headings(pieces: Sequence[Piece]) -> float:
     paragraphs = sum(len(piece.rows) for piece in pieces) / len(pieces)
     score = {1: -1.5, 2: -0.5}.get(len(titles), 0.0)
     score += (len(titles) >= 5) * 0.5 + (len(titles) >= 8) * 0.5
+    score += 0.5 * (len(titles) >= 5 and paragraphs <= 4)
     score += 0.5 if words >= 6 else -1.5 if words < 4 else 0.0
     score -= 1.5 * (paragraphs > 9)
     score -= 1.5 * (sum(t.end is End.ASK for t in titles) > 0.6 * len(titles))

@@ -19,9 +19,7 @@ def notes_beside(
     """The lines that are notes where *pattern* cuts, by index."""
     cuts = {anchor.index for anchor in pattern.cuts}
     notes = {
-        a.index: a
-        for a in anchors
-        if a.index not in cuts and a.index < len(lines) and _is_note(a)
+        a.index: a for a in anchors if a.index not in cuts and a.index < len(lines) and _is_note(a)
     }
     for anchor in anchors:
         # A date parts days only where an entry begins below it; elsewhere it is text.

@@ -138,8 +138,10 @@ def _with_siblings(
     cuts = list(families[family])
     if form is Form.PREFIX:
         cuts += families.get((kind, Form.WHOLE), ())
-    if kind is Kind.MINUTE and form is Form.WHOLE:
-        cuts += families.get((kind, Form.PREFIX), ())
+    if kind is Kind.MINUTE:
+        other = Form.PREFIX if form is Form.WHOLE else Form.WHOLE
+        cuts += [a for a in families.get((kind, other), ()) if a not in cuts]
+        cuts += families.get((Kind.PHASE, Form.PREFIX), ())
     return tuple(sorted(cuts, key=lambda anchor: anchor.index))
 
 
@@ -171,11 +173,18 @@ def _listed(anchors: Sequence[Anchor], lines: Sequence[Line]) -> range:
     end, comes_again = start + 1, False
     while end < len(lines):
         is_time = end in whole
-        if not (comes_again if is_time else last.get(fold(lines[end].text), end) > end):
+        # The last teaser's time, unless it is that of the first entry, is followed by another.
+        is_teasers = comes_again and (end + 1 in whole or _again(last, lines, end + 1))
+        if not (is_teasers if is_time else _again(last, lines, end)):
             break
         comes_again = not is_time
         end += 1
     return range(start + 1, end)
+
+
+def _again(last: Mapping[str, int], lines: Sequence[Line], index: int) -> bool:
+    """Whether the line at *index* comes again further down."""
+    return index < len(lines) and last.get(fold(lines[index].text), index) > index
 
 
 def _without_page_stamps(anchors: Sequence[Anchor], lines: Sequence[Line]) -> list[Anchor]:

@@ -44,7 +44,8 @@ class Piece:
     @property
     def stamp(self) -> Stamp:
         """The time it was published: the first printed one, and a date from another if need be."""
-        stamps = [a.stamp for a in self.anchors if a.kind in (Kind.EPOCH, Kind.CLOCK)]
+        timed = (Kind.EPOCH, Kind.CLOCK, Kind.MINUTE)
+        stamps = [a.stamp for a in self.anchors if a.kind in timed]
         return next((s for s in stamps if s.instant), stamps[0] if stamps else Stamp())
 
     @property
@@ -74,7 +75,9 @@ def flags_of(lines: Sequence[Line]) -> tuple[Flags, list[Line]]:
     return Flags(key, pinned), kept
 
 
-def entry_of(piece: Piece, published: Moment, updated: Moment, confidence: Confidence) -> SnapshotEntry:
+def entry_of(
+    piece: Piece, published: Moment, updated: Moment, confidence: Confidence
+) -> SnapshotEntry:
     """The entry that *piece* holds."""
     paragraphs = piece.paragraphs
     times = (("published", published), ("updated", updated))

@@ -1,9 +1,10 @@
 """Position: on which side of headings and texts the anchors of a dump stand."""
 
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from statistics import median
 
-from slugline_ingest.extractors.text.anchors import Anchor, Form
+from slugline_ingest.extractors.text.anchors import Form
 from slugline_ingest.extractors.text.labels import looks_like_heading
 from slugline_ingest.extractors.text.lines import Line
 from slugline_ingest.extractors.text.names import is_role, people_of
@@ -85,7 +86,7 @@ def _usual_gap(cuts: Sequence[int], skipped: set[int]) -> float:
 
 
 def _pairs(cuts: Sequence[int]) -> list[tuple[int, int]]:
-    return list(zip(cuts, cuts[1:], strict=False))
+    return list(pairwise(cuts))
 
 
 def _goes_on(
@@ -106,5 +107,5 @@ def _goes_on(
 def _has_entry_above(lines: Sequence[Line], first: int, skipped: set[int]) -> bool:
     """Whether a heading with a paragraph under it stands between the lead and the first anchor."""
     head = [lines[i] for i in range(first) if i not in skipped]
-    pairs = zip(head[2:], head[3:], strict=False)
+    pairs = pairwise(head[2:])
     return any(looks_like_heading(a) and not looks_like_heading(b) for a, b in pairs)

@@ -1,6 +1,6 @@
 """Reader: the steps from a dump to a snapshot, in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
@@ -80,14 +80,12 @@ def _by_shape(lines: Sequence[Line], anchors: Sequence[Anchor]) -> _Found:
         stamps = tuple(piece.stamp for piece in shape.pieces)
         return _Found(head, shape.lead, shape.pieces, stamps)
     if is_page(head, lines):
-        return _Found(head, tuple(lines[i] for i in head.rest))
+        return _Found(head, shape.lead)
     return _Found(Head("", "", ()), ())
 
 
 def _snapshot(found: _Found, document: Document) -> Snapshot:
-    frame = Frame(
-        received=document.received, zone=ZoneInfo(document.timezone), day=found.head.day
-    )
+    frame = Frame(received=document.received, zone=ZoneInfo(document.timezone), day=found.head.day)
     order = order_of(found.stamps)
     lead = without_teasers(found.lead, [piece.title for piece in found.pieces if piece.title])
     return Snapshot(

@@ -10,7 +10,7 @@ from slugline_ingest.extractors.text.lines import Line, are_blanks_telling
 from slugline_ingest.extractors.text.pieces import Piece
 from slugline_ingest.extractors.text.traits import End
 from slugline_ingest.extractors.text.vocabulary import is_card_intro, is_key_points
-from slugline_ingest.extractors.text.words import likeness
+from slugline_ingest.extractors.text.words import gist_of, likeness
 
 _HEAD = 60
 _FEW_PARAGRAPHS = 0.12
@@ -32,7 +32,7 @@ def shape_of(
     body = text[teasers:]
     roles = label([lines[i] for i in body], reading_of([lines[i] for i in body], live=live))
     heads = [n for n, role in enumerate(roles) if role is Role.HEADING]
-    ends = [*heads[1:], len(body)]
+    ends = [*heads[1:], len(body)] if heads else []
     edges = [*body, len(lines)]
     pieces = [
         Piece(
@@ -86,7 +86,7 @@ def cards_with_sign(pieces: Sequence[Piece]) -> int:
         alike = [
             line
             for role, line in piece.rows
-            if role is Role.CARD and likeness(piece.title or "", line.text) >= 0.5
+            if role is Role.CARD and likeness(gist_of(piece.title or ""), gist_of(line.text)) >= 0.5
         ]
         count += bool(signs or alike)
     return count

@@ -100,7 +100,13 @@ _ZONE = re.compile(
     r"|[+-]\d\d:?\d\d(?!\d)|(?:Greenwich Mean|British Summer|Eastern|local) [Tt]ime\b"
 )
 
-_SIGN = re.compile(r"[\s,;|·•:()\[\]+*/_>»«►▶🔴🟥⚡🕐🕑🕒🕓🕔🕕🕖🕗🕘🕙🕚🕛⏰⏱-]+|[–—.]+")
+_SIGN = re.compile(r"[\s,;|·•:()\[\]+*/_>►▶🔴🟥⚡🕐🕑🕒🕓🕔🕕🕖🕗🕘🕙🕚🕛⏰⏱-]+|[–—.]+")
+
+#: A word that a stamp may begin with.
+STARTING_WORD = _flags(
+    rf"(?<![^\W\d_])(?:{_WEEKDAY}|{_MONTH}|today|yesterday|heute|gestern|hier|ayer|ieri|ontem)\b"
+    r"|(?:published|posted|updated|publi|veröff|aktual)"
+)
 
 TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("iso", _ISO),

@@ -29,7 +29,8 @@ class Stamp:
 
     *back* is how many days ago (`yesterday` is 1). *zone* is as printed. *relative* is for `10
     minutes ago`, *updated* for the time of a change. *unit* says that the clock time could be
-    nothing else, as `17.48 Uhr` or `5pm`, where `17.48` alone might be a price.
+    nothing else, as `17.48 Uhr` or `5pm`, where `17.48` alone might be a price. *played* is the
+    minute of a match and what was played over time: 45+2.
     """
 
     hour: int | None = None
@@ -42,6 +43,7 @@ class Stamp:
     relative: bool = False
     updated: bool = False
     unit: bool = False
+    played: tuple[int, int] | None = None
 
     @property
     def is_clock(self) -> bool:

@@ -41,7 +41,7 @@ class Frame:
 
 def order_of(stamps: Sequence[Stamp]) -> Order:
     """Whether times mostly fall or rise down the page; newest first when they do not tell."""
-    keys = [_sort_key(stamp) for stamp in stamps if stamp.is_clock]
+    keys = [_sort_key(stamp) for stamp in stamps if stamp.is_clock or stamp.played]
     pairs = [(a, b) for a, b in pairwise(keys) if len(a) == len(b)]
     rises = sum(a < b for a, b in pairs)
     falls = sum(a > b for a, b in pairs)
@@ -51,6 +51,8 @@ def order_of(stamps: Sequence[Stamp]) -> Order:
 def _sort_key(stamp: Stamp) -> tuple[int, ...]:
     if stamp.instant is not None:
         return (int(stamp.instant.timestamp()),)
+    if stamp.played:
+        return stamp.played
     clock = (stamp.hour or 0, stamp.minute, stamp.second)
     if stamp.day is None:
         return (-(stamp.back or 0), *clock)

@@ -16,6 +16,8 @@ _TRAILING_OFF = re.compile(r"(?:…|\.\.\.)$")
 #: Group by group, so that an opener may stand between the blank and the first letter.
 _BOUNDARY = re.compile(r"[.!?…][\"'’”»)\]]*\s+[\"'‘“«„¿¡(\[]*[^\W\d_a-zß-öø-ÿа-я]|[。！？؟۔।](?=.)")
 _TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Sen|Gov|Gen|Rep|Prof|Col|Lt|Sgt|vs|No|[A-Z])\.\s")
+#: An agency behind the last sentence: `The bridge is closed. (dpa)`.
+_SOURCE = re.compile(r"(?<=[.!?…。”\"])\s*\([^()]{1,40}\)$")
 _BULLET = re.compile(r"(?:[•●▪◦‣∙·►▶➤■*]|[-–—]\s)\s*(?=\S)")
 
 
@@ -57,7 +59,7 @@ def traits_of(text: str) -> Traits:
 
 def end_of(text: str) -> End:
     """How *text* ends."""
-    bare = text.rstrip(_CLOSERS)
+    bare = _SOURCE.sub("", text[-80:]).rstrip(_CLOSERS)
     last = bare[-1:]
     if not last:
         return End.NONE

@@ -13,7 +13,7 @@ def _words(*patterns: str) -> re.Pattern[str]:
 SURELY_LIVE = _words(
     r"\blive[ -]?(?:blogs?|tickers?|updates?|text|report(?:ing|s)?|coverage|stream|feed|rapport\w*)\b",
     r"\bas it happen(?:ed|s)\b|\bminute[- ]by[- ]minute\b|\brolling (?:coverage|updates)\b",
-    r"\blive\s*[:|–—-]|[:|–—-]\s*live\b|^live\b|\bfollow live\b|\blive$|\blive from\b|\bLIVE\b",
+    r"\blatest(?: news| updates?)?\s*[:–—-]|\blive\s*[:|–—-]|[:|–—-]\s*live\b|^live\b|\bfollow live\b|\blive$|\blive from\b|\bLIVE\b",
     r"\b(?:news|live|eil)-?(?:ticker|blog)\b|\bticker\b|\bminutenprotokoll\b",
     r"\ben direct\b|^direct\b|\bdirect\s*[:.–—-]|[:–—-]\s*direct\b|\bminute par minute\b|\ble direct\b",
     r"\ben (?:vivo|directo)\b|\bminuto a minuto\b|\búltima hora\b|\bdirecto\s*[:|–—-]",
