@@ -27,17 +27,13 @@ def a_record(key: str = "k", value: bytes | None = b"v", topic: str = "t") -> Re
 
 async def everything(path: Path, topic: str = "t") -> list[StoredRecord]:
     async with open_log(path, SystemClock(), read_only=True) as log:
-        ends = await log.ends([topic])
-        begins = await log.begins([topic])
+        positions, ends = dict(await log.begins([topic])), await log.ends([topic])
         records: list[StoredRecord] = []
-        if any(ends[tp] > begins[tp] for tp in ends):
+        if positions != ends:
             async for batch in log.read([topic], {}):
                 records += batch.records
-                if not any(
-                    tp in batch.positions
-                    for tp in ends
-                    if ends[tp] > batch.positions.get(tp, ends[tp])
-                ):
+                positions.update(batch.positions)
+                if positions == ends:
                     break
         return records
 

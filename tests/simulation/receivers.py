@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 
-from slugline_syndicate.deliveries.exchange import Answer, Request
-
 from slugline.clock import Clock
+from slugline_syndicate.deliveries.exchange import Answer, Request
 
 #: What the real sender gives an attempt, in seconds.
 TIMEOUT = 15.0
