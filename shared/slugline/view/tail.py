@@ -46,6 +46,10 @@ class Tail:
         """Whether the view may lack what the log has held for a while."""
         return not self.reachable or self._goal is None or not self._has(self._goal)
 
+    def partitions(self, topic: str) -> int:
+        """How many partitions *topic* has, as far as the view has seen."""
+        return sum(1 for tp in self._view.positions if tp.topic == topic)
+
     @property
     def undecodable(self) -> int:
         """How many records could not be read; they are kept in the view's table of that name."""

@@ -103,6 +103,14 @@ class Deliveries:
     def _may_send(self) -> bool:
         return self._lease.valid and not self._flusher.failing
 
+    def facts(self) -> dict[str, object]:
+        """For `/healthz`: whether requests may be started, and for how many partitions."""
+        return {
+            "sending": self._may_send(),
+            "owned_partitions": self.owner.owned,
+            "flushing": not self._flusher.failing,
+        }
+
     async def run(self) -> None:
         """Work until cancelled; then give everything back, within 2 s."""
         async with asyncio.TaskGroup() as group:

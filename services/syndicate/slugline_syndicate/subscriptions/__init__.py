@@ -1,0 +1,1 @@
+"""The subscriptions API: what is wanted, by whom, and what became of it."""

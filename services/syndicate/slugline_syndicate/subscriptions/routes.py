@@ -1,0 +1,226 @@
+"""Subscriptions over HTTP: requests to use cases, results to answers; no rules of its own."""
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from slugline.errors import InvalidInputError, LogUnavailableError, Mistake
+from slugline.topics import ENTRIES
+from slugline.view.entries import EntriesView
+from slugline.view.tail import Tail
+from slugline.web.auth import Tokens, bearer
+from slugline.web.bodies import check, read_json
+from slugline.web.endpoints import Endpoint
+from slugline.web.problems import Problem
+from slugline_syndicate.deliveries.history import page
+from slugline_syndicate.deliveries.runtime import DeliveryViews
+from slugline_syndicate.deliveries.subscription import Subscription
+from slugline_syndicate.subscriptions.models import (
+    NewSubscription,
+    Resumption,
+    SubscriptionChange,
+)
+from slugline_syndicate.subscriptions.service import SubscriptionService
+from slugline_syndicate.subscriptions.shown import shown
+
+#: Items on a page, unless asked otherwise; and at the most.
+PAGE, MOST = 50, 500
+
+_REFUSED = {
+    422: "Invalid; every mistake is named by its field.",
+    503: "The log is away; try again.",
+}
+_ONE = {404: "No such subscription."}
+_PAGED = {"limit": f"How many, at most {MOST}.", "after": "The `next` of the page before."}
+
+
+class SubscriptionRoutes:
+    """The handlers of `/v1/subscriptions`."""
+
+    def __init__(
+        self,
+        service: SubscriptionService,
+        views: DeliveryViews,
+        entries: EntriesView,
+        tail: Tail,
+        tokens: Tokens,
+    ) -> None:
+        self._service = service
+        self._views = views
+        self._entries = entries
+        self._tail = tail
+        self._tokens = tokens
+
+    def endpoints(self) -> list[Endpoint]:
+        """The table of what is answered."""
+        base, one = "/v1/subscriptions", "/v1/subscriptions/{id}"
+        changing = {
+            **_ONE,
+            412: "It was changed meanwhile.",
+            428: "Send If-Match with the ETag of what you read.",
+            **_REFUSED,
+        }
+        done = {200: "The subscription.", **_ONE, **_REFUSED}
+        return [
+            _endpoint("POST", base, self.create, "Subscribe an endpoint.", body=NewSubscription,
+                      answers={201: "Made; secret and token are shown this once.", 400: "No JSON.", **_REFUSED}),
+            _endpoint("GET", base, self.list, "All subscriptions, by id.", query=_PAGED,
+                      answers={200: "A page of them."}),
+            _endpoint("GET", one, self.read, "A subscription and how it fares.",
+                      answers={200: "The subscription.", **_ONE}),
+            _endpoint("PATCH", one, self.change, "Change it; needs If-Match.", body=SubscriptionChange,
+                      answers={200: "The subscription.", 400: "No JSON.", **changing}),
+            _endpoint("DELETE", one, self.delete, "End it; needs If-Match.",
+                      answers={204: "It is gone.", **changing}),
+            _endpoint("POST", f"{one}/pause", self.pause, "Deliver nothing for now.", answers=done),
+            _endpoint("POST", f"{one}/resume", self.resume, "Go on, also when disabled.", body=Resumption,
+                      answers=done),
+            _endpoint("POST", f"{one}/test", self.test, "Send one subscription.test.",
+                      answers={202: "On its way; its attempt will be listed.", **_ONE, **_REFUSED}),
+            _endpoint("GET", f"{one}/attempts", self.attempts, "Attempts, newest first.", query=_PAGED,
+                      answers={200: "A page of them.", **_ONE}),
+            _endpoint("GET", f"{one}/dead-letters", self.dead_letters, "Deliveries given up, newest first.",
+                      query=_PAGED, answers={200: "A page of them.", **_ONE}),
+        ]  # fmt: skip
+
+    async def create(self, request: web.Request) -> web.Response:
+        self._tokens.require_admin(request)
+        wanted = check(NewSubscription, await read_json(request))
+        made = await self._service.make(wanted)
+        body = {**self._shown(made.subscription), "secret": made.secret, "token": made.token}
+        headers = {
+            "Location": f"/v1/subscriptions/{made.subscription.id}",
+            **_etag(made.subscription),
+        }
+        return _json(body, status=201, headers=headers)
+
+    async def list(self, request: web.Request) -> web.Response:
+        self._tokens.require_admin(request)
+        stale = await self._catch_up()
+        limit, after = _limit(request), request.query.get("after", "")
+        found = self._views.subscriptions.page(after, limit + 1)
+        following = found[limit - 1].id if len(found) > limit else None
+        items = [self._shown(subscription) for subscription in found[:limit]]
+        return _json({"items": items, "next": following}, headers=stale)
+
+    async def read(self, request: web.Request) -> web.Response:
+        stale = await self._catch_up()
+        subscription = self._own(request)
+        return _json(self._shown(subscription), headers={**_etag(subscription), **stale})
+
+    async def change(self, request: web.Request) -> web.Response:
+        self._own(request)
+        revision = _if_match(request)
+        wanted = check(SubscriptionChange, await read_json(request))
+        after = await self._service.change(request.match_info["id"], wanted, revision)
+        return _json(self._shown(after), headers=_etag(after))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        self._own(request)
+        await self._service.delete(request.match_info["id"], _if_match(request))
+        return web.Response(status=204)
+
+    async def pause(self, request: web.Request) -> web.Response:
+        self._own(request)
+        after = await self._service.pause(request.match_info["id"])
+        return _json(self._shown(after), headers=_etag(after))
+
+    async def resume(self, request: web.Request) -> web.Response:
+        self._own(request)
+        body = await read_json(request) if request.can_read_body else {}
+        wanted = check(Resumption, body)
+        after = await self._service.resume(request.match_info["id"], wanted.mode)
+        return _json(self._shown(after), headers=_etag(after))
+
+    async def test(self, request: web.Request) -> web.Response:
+        self._own(request)
+        event = await self._service.test(request.match_info["id"])
+        return _json({"event": event}, status=202)
+
+    async def attempts(self, request: web.Request) -> web.Response:
+        stale = await self._catch_up()
+        name, limit = self._own(request).id, _limit(request)
+        found = self._views.attempts.page(name, _after(request), limit + 1)
+        return _json(page(found, limit), headers=stale)
+
+    async def dead_letters(self, request: web.Request) -> web.Response:
+        stale = await self._catch_up()
+        name, limit = self._own(request).id, _limit(request)
+        found = self._views.dead_letters.page(name, _after(request), limit + 1)
+        return _json(page(found, limit), headers=stale)
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _own(self, request: web.Request) -> Subscription:
+        """The subscription of the address, for the admin and the holder of its own token."""
+        bearer(request)
+        subscription = self._views.subscriptions.get(request.match_info["id"])
+        self._tokens.require(request, subscription.token_hash if subscription else None)
+        if subscription is None:
+            raise Problem(404, "No such subscription", "Check the id and the token.")
+        return subscription
+
+    async def _catch_up(self) -> dict[str, str]:
+        """Read your own writes; with the log away answers come from the view, and say so."""
+        try:
+            await self._tail.catch_up()
+        except LogUnavailableError:
+            return {"Slugline-Stale": "true"}
+        return {}
+
+    def _shown(self, subscription: Subscription) -> dict[str, Any]:
+        cursor = self._views.cursors.get(subscription.id)
+        partitions = self._tail.partitions(ENTRIES)
+        return shown(subscription, cursor, self._entries, partitions)
+
+
+def _endpoint(method: str, path: str, handler: Any, summary: str, **more: Any) -> Endpoint:
+    return Endpoint(method=method, path=path, handler=handler, summary=summary, **more)
+
+
+def _etag(subscription: Subscription) -> dict[str, str]:
+    return {"ETag": f'"{subscription.revision}"'}
+
+
+def _if_match(request: web.Request) -> int | None:
+    """The revision that the client has seen; None for `*`. Raises Problem 428, 412."""
+    given = request.headers.get("If-Match")
+    if given is None:
+        detail = "Send If-Match with the ETag of the subscription as you read it."
+        raise Problem(428, "If-Match is needed", detail)
+    tag = given.strip()
+    if tag == "*":
+        return None
+    number = tag.strip('"')
+    if not (number.isascii() and number.isdigit()):
+        raise Problem(412, "Changed meanwhile", "If-Match is not the ETag of this subscription.")
+    return int(number)
+
+
+def _limit(request: web.Request) -> int:
+    text = request.query.get("limit", str(PAGE))
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MOST:
+        raise InvalidInputError(Mistake("limit", f"give a number from 1 to {MOST}"))
+    return int(text)
+
+
+def _after(request: web.Request) -> int | None:
+    text = request.query.get("after")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise InvalidInputError(Mistake("after", "give the 'next' of the page before"))
+    return int(text)
+
+
+def _json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(
+        status=status,
+        body=orjson.dumps(body),
+        headers={
+            **(headers or {}),
+            "Content-Type": "application/json",
+            "Cache-Control": "no-store",
+        },
+    )
