@@ -154,7 +154,7 @@ def _kind(stamp: Stamp) -> Kind | None:
         return Kind.EPOCH
     if stamp.is_clock:
         return Kind.CLOCK
-    return Kind.RELATIVE if stamp.relative else Kind.DATE
+    return Kind.RELATIVE if stamp.ago is not None else Kind.DATE
 
 
 def _may_be_followed(read: Scan, rest: str) -> bool:

@@ -1,5 +1,6 @@
 """Calendar names: months, days of the week and zones as live pages print them."""
 
+import re
 from datetime import UTC, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -26,72 +27,33 @@ _MONTHS = (
 )
 MONTHS = {name: n for n, names in enumerate(_MONTHS, start=1) for name in names.split()}
 
-WEEKDAYS = (
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-    "mon",
-    "tues",
-    "tue",
-    "wed",
-    "thurs",
-    "thur",
-    "thu",
-    "fri",
-    "sat",
-    "sun",
-    "montag",
-    "dienstag",
-    "mittwoch",
-    "donnerstag",
-    "freitag",
-    "samstag",
-    "sonnabend",
-    "sonntag",
-    "lundi",
-    "mardi",
-    "mercredi",
-    "jeudi",
-    "vendredi",
-    "samedi",
-    "dimanche",
-    "lunes",
-    "martes",
-    "miércoles",
-    "jueves",
-    "viernes",
-    "sábado",
-    "domingo",
-    "lunedì",
-    "martedì",
-    "mercoledì",
-    "giovedì",
-    "venerdì",
-    "sabato",
-    "domenica",
-    "segunda-feira",
-    "terça-feira",
-    "quarta-feira",
-    "quinta-feira",
-    "sexta-feira",
-    "maandag",
-    "dinsdag",
-    "woensdag",
-    "donderdag",
-    "vrijdag",
-    "zaterdag",
-    "zondag",
-    "понедельник",
-    "вторник",
-    "среда",
-    "четверг",
-    "пятница",
-    "суббота",
-    "воскресенье",
+WEEKDAYS = tuple(
+    "monday tuesday wednesday thursday friday saturday sunday"
+    " mon tues tue wed thurs thur thu fri sat sun"
+    " montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag"
+    " lundi mardi mercredi jeudi vendredi samedi dimanche"
+    " lunes martes miércoles jueves viernes sábado domingo"
+    " lunedì martedì mercoledì giovedì venerdì sabato domenica"
+    " segunda-feira terça-feira quarta-feira quinta-feira sexta-feira"
+    " maandag dinsdag woensdag donderdag vrijdag zaterdag zondag"
+    " poniedziałek wtorek środa czwartek piątek sobota niedziela"
+    " måndag tisdag onsdag torsdag fredag lördag söndag mandag tirsdag lørdag søndag"
+    " понедельник вторник среда четверг пятница суббота воскресенье".split()
+)
+
+#: How long the units of `10 minutes ago` are, by how their names begin; days before seconds, for
+#: `días`, and minutes before the `m` of months, which no live page counts in.
+SPANS = (
+    (re.compile(r"min|мин|分|분|دق|m$|dakika", re.I), timedelta(minutes=1)),
+    (
+        re.compile(
+            r"h(?:ou|r|eu|or|$)|st(?:d|un)|or[ae]|uur|timm?[ea]|godz|час|時|小|시|سا|saat", re.I
+        ),
+        timedelta(hours=1),
+    ),
+    (re.compile(r"d(?:a|í|i|ni|n|$)|tag|j|giorn|день|дн|日|天|일|يوم|أي", re.I), timedelta(days=1)),
+    (re.compile(r"w(?:eek|$)", re.I), timedelta(weeks=1)),
+    (re.compile(r"s|сек|秒|초|ثا", re.I), timedelta(seconds=1)),
 )
 
 _NAMED_ZONES = {
@@ -130,8 +92,8 @@ _NAMED_ZONES = {
 }
 _UNIVERSAL = ("GREENWICH MEAN TIME", "GMT", "UTC", "TU", "Z")
 
-#: IST is left out on purpose: it is India's, Ireland's and Israel's.
-ZONE_NAMES = (*_UNIVERSAL, *_NAMED_ZONES)
+#: Which zone IST is, nobody can tell: it is India's, Ireland's and Israel's. It is read as the blog's.
+ZONE_NAMES = (*_UNIVERSAL, *_NAMED_ZONES, "IST")
 
 
 def zone_of(printed: str, otherwise: tzinfo) -> tzinfo:

@@ -14,7 +14,12 @@ from enum import StrEnum
 from slugline_ingest.extractors.text.captions import is_caption
 from slugline_ingest.extractors.text.lines import Line
 from slugline_ingest.extractors.text.traits import End
-from slugline_ingest.extractors.text.vocabulary import announced_headline, is_card_intro
+from slugline_ingest.extractors.text.vocabulary import (
+    MORE_FOLLOWS,
+    announced_headline,
+    is_card_intro,
+    plain,
+)
 from slugline_ingest.extractors.text.words import Gist, gist_of, likeness
 
 
@@ -157,6 +162,8 @@ def role_costs(line: Line, reading: Reading, *, after_colon: bool = False) -> di
         return {Role.INTRO: 0.0, Role.TEXT: 6.0, Role.LEAD: 0.0}
     if announced_headline(line.text):
         return {Role.LINK: 0.0, Role.TEXT: 6.0, Role.LEAD: 0.0}
+    if MORE_FOLLOWS.fullmatch(plain(line.text)):
+        return {Role.TEXT: 0.0, Role.ITEM: 0.0, Role.LEAD: 0.0}
     text = text_cost(line, reading)
     costs = {Role.TEXT: text, Role.LEAD: text}
     if line.traits.width > _LONGEST_HEADING or line.traits.bulleted or _ADDRESS.match(line.text):

@@ -44,9 +44,11 @@ class Piece:
     @property
     def stamp(self) -> Stamp:
         """The time it was published: the first printed one, and a date from another if need be."""
-        timed = (Kind.EPOCH, Kind.CLOCK, Kind.MINUTE)
+        timed = (Kind.EPOCH, Kind.CLOCK, Kind.MINUTE, Kind.RELATIVE)
         stamps = [a.stamp for a in self.anchors if a.kind in timed]
-        return next((s for s in stamps if s.instant), stamps[0] if stamps else Stamp())
+        sure = (s for s in stamps if s.instant or (s.is_clock and s.day))
+        clocks = (s for s in stamps if s.is_clock or s.played)
+        return next(sure, next(clocks, stamps[0] if stamps else Stamp()))
 
     @property
     def updated(self) -> Stamp:

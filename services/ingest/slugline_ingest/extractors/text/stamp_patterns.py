@@ -64,6 +64,7 @@ _RELATIVE = _flags(
     | há\s+\d{1,3}\s?(?:segundos?|minutos?|min|horas?|h|dias?)\b
     | \d{1,3}\s?(?:secondi|minut[io]|min|or[ae]|giorn[io])\s+fa\b
     | \d{1,3}\s?(?:seconden|minuten|minuut|min|uur|dagen|dag)\s+geleden\b
+    | \d{1,3}\s?(?:min\w*|godz\w*|dni)\.?\s+temu\b | för\s+\d{1,3}\s?(?:minuter|min|timm\w+|dagar)\s+sedan\b
     | \d{1,3}\s?(?:минут\w*|мин\.?|час\w*|дн\w*|день)\s+назад\b
     | (?:قبل|منذ)\s+\d{0,3}\s?(?:دقيقة|دقائق|ساعة|ساعات)
     | \d{1,3}\s?(?:秒|分|時間|日)前 | \d{1,3}\s?(?:分钟|分鐘|小时|小時|天)前 | \d{1,3}\s?(?:분|시간|일)\s?전

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from slugline_ingest.extractors.text.calendar_names import MONTHS
+from slugline_ingest.extractors.text.calendar_names import MONTHS, SPANS
 from slugline_ingest.extractors.text.stamp_patterns import TOKENS
 
 #: Above this a Unix time is in milliseconds.
 _MILLISECONDS = 10**11
 
+#: A number and its unit, as in `2 hr 14 min ago`.
+_SPAN = re.compile(r"(\d{1,3})\+?\s?([^\W\d_]+)")
 _AFTER_NOON = ("午後", "下午", "오후")
 
 
@@ -27,7 +29,7 @@ class Day:
 class Stamp:
     """What a printed time says, nothing worked out.
 
-    *back* is how many days ago (`yesterday` is 1). *zone* is as printed. *relative* is for `10
+    *back* is how many days ago (`yesterday` is 1). *zone* is as printed. *ago* is for `10
     minutes ago`, *updated* for the time of a change. *unit* says that the clock time could be
     nothing else, as `17.48 Uhr` or `5pm`, where `17.48` alone might be a price. *played* is the
     minute of a match and what was played over time: 45+2.
@@ -40,7 +42,7 @@ class Stamp:
     back: int | None = None
     zone: str = ""
     instant: datetime | None = None
-    relative: bool = False
+    ago: timedelta | None = None
     updated: bool = False
     unit: bool = False
     played: tuple[int, int] | None = None
@@ -51,7 +53,7 @@ class Stamp:
 
     @property
     def is_anything(self) -> bool:
-        return self.is_clock or self.relative or self.day is not None
+        return self.is_clock or self.ago is not None or self.day is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def scan(text: str, start: int = 0) -> Scan:
         if read is None:
             break
         stamp, end = read, found.end()
-        gap = found[0] if kind == "sign" else ""
+        gap = gap + found[0] if kind == "sign" else ""
         opening = opening or ("" if kind == "sign" else kind)
     return Scan(stamp, end, gap, opening)
 
@@ -150,7 +152,15 @@ def _zone(stamp: Stamp, found: re.Match[str]) -> Stamp | None:
 
 
 def _relative(stamp: Stamp, found: re.Match[str]) -> Stamp | None:
-    return replace(stamp, relative=True)
+    parts = _SPAN.findall(found[0]) or [("1", found[0])]
+    spans = [int(number) * _span_of(unit) for number, unit in parts]
+    return replace(stamp, ago=sum(spans, timedelta(0)))
+
+
+def _span_of(unit: str) -> timedelta:
+    """How long one *unit* is; no time at all for a word such as `now`."""
+    known = (span for pattern, span in SPANS if pattern.match(unit.strip()))
+    return next(known, timedelta(0))
 
 
 def _verb(stamp: Stamp, found: re.Match[str]) -> Stamp | None:

@@ -41,7 +41,7 @@ class Frame:
 
 def order_of(stamps: Sequence[Stamp]) -> Order:
     """Whether times mostly fall or rise down the page; newest first when they do not tell."""
-    keys = [_sort_key(stamp) for stamp in stamps if stamp.is_clock or stamp.played]
+    keys = [_sort_key(s) for s in stamps if s.is_clock or s.played or s.ago is not None]
     pairs = [(a, b) for a, b in pairwise(keys) if len(a) == len(b)]
     rises = sum(a < b for a, b in pairs)
     falls = sum(a > b for a, b in pairs)
@@ -53,6 +53,8 @@ def _sort_key(stamp: Stamp) -> tuple[int, ...]:
         return (int(stamp.instant.timestamp()),)
     if stamp.played:
         return stamp.played
+    if stamp.hour is None and stamp.ago is not None:
+        return (-int(stamp.ago.total_seconds()),)
     clock = (stamp.hour or 0, stamp.minute, stamp.second)
     if stamp.day is None:
         return (-(stamp.back or 0), *clock)
@@ -79,6 +81,8 @@ def place(stamps: Sequence[Stamp], frame: Frame, order: Order) -> list[Moment]:
 def _placed(stamp: Stamp, frame: Frame, limit: datetime, count: int) -> Moment:
     if stamp.instant is not None:
         return Moment(stamp.instant)
+    if stamp.hour is None and stamp.ago is not None:
+        return Moment(_minute(frame.received) - stamp.ago, inferred=True)
     zone = zone_of(stamp.zone, frame.zone)
     if stamp.hour is None:
         return _of_day(stamp, frame, count)
@@ -89,6 +93,10 @@ def _placed(stamp: Stamp, frame: Frame, limit: datetime, count: int) -> Moment:
         today = frame.received.astimezone(zone).date()
         return Moment(_instants(today - stamp.back * _DAY, clock, zone)[0], inferred=True)
     return Moment(_latest(clock, zone, limit), inferred=True)
+
+
+def _minute(instant: datetime) -> datetime:
+    return instant.replace(second=0, microsecond=0)
 
 
 def _of_day(stamp: Stamp, frame: Frame, count: int) -> Moment:

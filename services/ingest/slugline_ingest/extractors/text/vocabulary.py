@@ -67,6 +67,13 @@ CARD_INTRO = _words(
 KEY_EVENT = _words(r"key (?:event|moment|update|point)s?|wichtig|important|importante|à retenir")
 PINNED = _words(r"pinned(?: post| update)?|angepinnt|épinglé|fijado|vastgezet")
 
+#: What ends an entry that will be continued.
+MORE_FOLLOWS = _words(
+    r"more (?:to )?(?:follows?|come)(?: shortly| soon)?|more (?:on this )?(?:soon|shortly)|mehr in kürze"
+    r"|(?:weitere informationen|mehr) folg(?:t|en)|plus d'informations à (?:suivre|venir)"
+    r"|seguirá ampliación|en desarrollo|in aggiornamento|подробности позже|más información en breve"
+)
+
 
 def plain(text: str) -> str:
     """*text* as the patterns here want it: straight apostrophes, no marks around it."""
