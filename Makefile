@@ -1,0 +1,36 @@
+# Each target is one line that works without make too. `make help` lists them.
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: help install check format test simulate bench run demo clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: ## a virtual environment with everything that development needs
+	python3 -m venv $(VENV) && $(BIN)/pip install -e ".[dev]"
+
+check: ## lint, types, import rules and tests: what a commit has to pass
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/pytest -q
+
+format: ## put the code in order
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+test: ## the tests alone
+	$(BIN)/pytest
+
+N ?= 2000
+simulate: ## N simulated worlds (make simulate N=10000)
+	$(BIN)/python -m tests.simulation 0 $(N)
+
+bench: ## the benchmarks, each beside its baseline
+	for each in tests/bench/bench_*.py; do $(BIN)/python -m "tests.bench.$$(basename $$each .py)" || exit 1; done
+
+run: ## both services in one process, on the embedded log
+	$(BIN)/slugline run
+
+demo: ## the same with sample blogs that go on
+	$(BIN)/slugline run --demo
+
+clean: ## what was built and cached
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
