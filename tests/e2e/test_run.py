@@ -37,8 +37,8 @@ async def test_a_page_becomes_feeds_and_webhooks_that_others_can_verify(tmp_path
             assert not feed.bozo
             assert len(feed.entries) == len(written["created"])
         for arrival in them.arrivals:
-            for verifier in (Webhook(subscription["secret"]), SvixWebhook(subscription["secret"])):
-                assert verifier.verify(arrival.body, arrival.headers) == arrival.event
+            assert Webhook(subscription["secret"]).verify(arrival.body, arrival.headers)
+            SvixWebhook(subscription["secret"]).verify(arrival.body, arrival.headers)  # or it raises
         assert {a.event["data"]["entry"]["id"] for a in them.arrivals[1:]} == set(
             written["created"]
         )

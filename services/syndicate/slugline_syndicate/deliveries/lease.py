@@ -20,6 +20,7 @@ TOPICS = (ENTRIES, SUBSCRIPTIONS, CURSORS)
 class Lease:
     """Held for 5 s from each *question* to the log that was answered and caught up with.
 
+    *on_hold* is called with every answer, *on_lapse* when none came in time.
     From the question, not from the answer: an owner that was frozen may find an old answer in its
     socket, and would send as a zombie for as long as that counts.
     """
@@ -29,21 +30,20 @@ class Lease:
         log: Log,
         tail: Tail,
         clock: Clock,
-        on_gain: Callable[[], None],
+        on_hold: Callable[[], None],
         on_lapse: Callable[[], None],
     ) -> None:
         self._log = log
         self._tail = tail
         self._clock = clock
-        self._on_gain = on_gain
+        self._on_hold = on_hold
         self._on_lapse = on_lapse
         self._until = float("-inf")
-        self._held = False
 
     @property
     def valid(self) -> bool:
-        """Whether requests may be started now."""
-        return self._clock.monotonic() < self._until
+        """Whether it is held, by a view that is not being rebuilt."""
+        return self._clock.monotonic() < self._until and self._tail.ready
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -60,14 +60,11 @@ class Lease:
 
     def _extend(self, until: float) -> None:
         self._until = until
-        if not self.valid:
-            return
-        asyncio.get_running_loop().call_later(until - self._clock.monotonic(), self._check)
-        if not self._held:
-            self._held = True
-            self._on_gain()
+        left = until - self._clock.monotonic()
+        if left > 0:
+            asyncio.get_running_loop().call_later(left, self._check)
+            self._on_hold()
 
     def _check(self) -> None:
-        if self._held and not self.valid:
-            self._held = False
+        if not self.valid:
             self._on_lapse()

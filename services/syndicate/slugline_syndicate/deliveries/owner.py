@@ -7,22 +7,25 @@ stops.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
 from slugline.errors import LogError
 from slugline.log import Log, TopicPartition
-from slugline.topics import CURSORS
+from slugline.topics import CURSORS, ENTRIES
 from slugline.view.entries import EntriesView, EventRef
 from slugline.view.tail import Tail
+from slugline_syndicate.deliveries.context import Context
 from slugline_syndicate.deliveries.cursor import claim, deleted_cursor
 from slugline_syndicate.deliveries.flusher import Flusher
 from slugline_syndicate.deliveries.lease import TOPICS
 from slugline_syndicate.deliveries.matching import Matcher
+from slugline_syndicate.deliveries.progress import Progress
 from slugline_syndicate.deliveries.projections import CursorsView, SubscriptionsView
-from slugline_syndicate.deliveries.worker import Context, Worker
+from slugline_syndicate.deliveries.worker import Worker
 
 GROUP = "slugline-deliver"
 #: How long requests under way may take once ownership or the lease is over, in seconds.
@@ -63,7 +66,9 @@ class Owner:
         self._workers: dict[str, Worker] = {}
         self._partitions: dict[str, int] = {}
         self._acquiring: dict[int, asyncio.Task[None]] = {}
-        self._cutting: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        #: How many partitions the entries have: asked of the log, since a view may be half built.
+        self._count = 0
         self._matcher: Matcher[Worker] = Matcher()
         entries.listen(self._events_arrived)
         subscriptions.listen(self._subscriptions_changed)
@@ -84,8 +89,8 @@ class Owner:
         async with self._log.own(CURSORS, GROUP, self.share_changed):
             while True:
                 await self._context.clock.sleep(HOUR)
-                for worker in list(self._workers.values()):
-                    self._flusher.add(worker)
+                for worker in self._workers.values():
+                    self._flusher.add(worker.progress)
 
     async def share_changed(self, share: frozenset[int]) -> None:
         """Give up what is no longer ours, within 2 s; acquire what is."""
@@ -98,17 +103,18 @@ class Owner:
         for p in sorted(share - set(self._epochs) - set(self._acquiring)):
             self._acquire_soon(p, 0.0)
 
-    def pump(self) -> None:
-        """Sending is allowed again: look at everybody."""
-        for worker in list(self._workers.values()):
-            worker.pump()
-
     def cut(self) -> None:
         """Sending is not allowed any more: cut what is not answered within 1 s."""
-        for worker in list(self._workers.values()):
-            task = asyncio.get_running_loop().create_task(worker.cut(CUT))
-            self._cutting.add(task)
-            task.add_done_callback(self._cutting.discard)
+        for worker in self._workers.values():
+            if worker.busy:
+                self._to_its_end(worker.cut(CUT))
+
+    def _to_its_end(self, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let *ending* run whatever becomes of its caller."""
+        task = asyncio.get_running_loop().create_task(ending)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
 
     # --- partitions -----------------------------------------------------------------------------------
 
@@ -135,6 +141,7 @@ class Owner:
             async with asyncio.timeout(STEP):
                 (placed,) = await self._log.publish([claim(partition, self._name)])
                 ends = dict(await self._log.ends(TOPICS))
+                self._count = sum(tp.topic == ENTRIES for tp in ends)
                 await self._tail.reached(
                     ends | {TopicPartition(CURSORS, partition): placed.offset + 1}
                 )
@@ -158,11 +165,11 @@ class Owner:
         for worker in workers:
             self._forget(worker)
         await asyncio.gather(*(worker.cut(CUT) for worker in workers))
-        for worker in workers:
-            self._flusher.add(worker)
+        for worker in workers:  # those that moved stand before those that only skipped events
+            self._flusher.add(worker.progress)
         with suppress(TimeoutError):
             async with asyncio.timeout(CUT):
-                await self._flusher.flush(workers)
+                await self._flusher.flush([worker.progress for worker in workers])
 
     def _claimed(self, partition: int, offset: int) -> None:
         """Another's later claim: it is the owner now, whatever the group told us."""
@@ -173,7 +180,7 @@ class Owner:
         self._acquiring[partition] = asyncio.get_running_loop().create_task(self._yield(partition))
 
     async def _yield(self, partition: int) -> None:
-        await self._release([partition])
+        await asyncio.shield(self._to_its_end(self._release([partition])))
         if partition in self._share:
             await self._acquire(partition, CLAIM_AGAIN)
         elif self._acquiring.get(partition) is asyncio.current_task():
@@ -190,8 +197,14 @@ class Owner:
             self._matcher.add(worker, subscription.blogs)
             worker.update(subscription)
             return
-        epoch = self._epochs[partition]
-        worker = Worker(subscription, self._cursors.get(name), epoch, self._context)
+        progress = Progress(
+            subscription,
+            self._cursors.get(name),
+            self._epochs[partition],
+            self._count,
+            self._context.source.end,
+        )
+        worker = Worker(progress, self._context)
         self._workers[name] = worker
         self._partitions[name] = partition
         self._matcher.add(worker, subscription.blogs)
@@ -210,7 +223,7 @@ class Owner:
         for ref in refs:
             for worker in self._matcher.of(ref.blog_id):
                 if worker.subscription.wants(ref):
-                    worker.wake(ref.partition)
+                    worker.wake(ref)
 
     def _subscriptions_changed(self, names: Sequence[str]) -> None:
         for name in names:
@@ -228,11 +241,9 @@ class Owner:
         self._forget(worker)
         self._flusher.drop(name)
         self._flusher.also(deleted_cursor(name))
-        task = asyncio.get_running_loop().create_task(worker.cut(0.0))
-        self._cutting.add(task)
-        task.add_done_callback(self._cutting.discard)
+        self._to_its_end(worker.cut(0.0))
 
     def _zombie_wrote(self, name: str) -> None:
         worker = self._workers.get(name)
         if worker is not None:
-            self._flusher.add(worker)
+            self._flusher.add(worker.progress)

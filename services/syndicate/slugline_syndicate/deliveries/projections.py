@@ -208,6 +208,10 @@ class DeadLettersView:
         )
         return [(place, orjson.loads(data)) for place, data in rows]
 
+    def forget(self, name: str) -> None:
+        """Drop those of the subscription called *name*."""
+        self._db.execute("DELETE FROM dead_letter WHERE subscription = ?", (name,))
+
     def prune(self, now: datetime) -> None:
         """Drop what is older than 30 days."""
         oldest = (now - DEAD_LETTERS_KEPT).isoformat()
@@ -257,6 +261,10 @@ class AttemptsView:
             (name, _BEYOND if after is None else after, limit),
         )
         return [(place, orjson.loads(data)) for place, data in rows]
+
+    def forget(self, name: str) -> None:
+        """Drop those of the subscription called *name*."""
+        self._db.execute("DELETE FROM attempt WHERE subscription = ?", (name,))
 
 
 def _json(value: bytes) -> bytes:

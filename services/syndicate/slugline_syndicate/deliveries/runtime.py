@@ -1,7 +1,7 @@
 """Deliveries, put together: lanes under a lease, for the partitions that this process owns."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -12,8 +12,10 @@ from slugline.telemetry import Metrics
 from slugline.view import View
 from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
+from slugline_syndicate.deliveries.context import Context
 from slugline_syndicate.deliveries.exchange import Exchange
 from slugline_syndicate.deliveries.flusher import Flusher
+from slugline_syndicate.deliveries.gate import Gate
 from slugline_syndicate.deliveries.lease import Lease
 from slugline_syndicate.deliveries.owner import Owner
 from slugline_syndicate.deliveries.projections import (
@@ -23,7 +25,6 @@ from slugline_syndicate.deliveries.projections import (
     SubscriptionsView,
 )
 from slugline_syndicate.deliveries.source import EventSource, Render
-from slugline_syndicate.deliveries.worker import Context
 
 #: How often states are counted for the metrics, and old things pruned from the view, in seconds.
 ROUND = 5.0
@@ -50,6 +51,13 @@ class DeliveryViews:
         """All of them."""
         return self.subscriptions, self.cursors, self.dead_letters, self.attempts
 
+    def forget_deleted(self, names: Sequence[str]) -> None:
+        """Drop the history of those of *names* that are subscriptions no more: nobody can ask for it."""
+        for name in names:
+            if self.subscriptions.partition_of(name) is None:
+                self.dead_letters.forget(name)
+                self.attempts.forget(name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
@@ -74,7 +82,8 @@ class Deliveries:
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._flusher = Flusher(means.log, means.clock)
+        self._flusher = Flusher(means.log, means.clock, self._flushing_changed)
+        self._gate = Gate(self._may_send)
         source = EventSource(means.entries, lambda: means.view.positions, means.render)
         context = Context(
             clock=means.clock,
@@ -83,11 +92,11 @@ class Deliveries:
             exchange=means.exchange,
             source=source,
             unseal=means.unseal,
-            may_send=self._may_send,
-            dirty=self._flusher.add,
+            gate=self._gate,
+            moved=self._flusher.add,
             metrics=means.metrics,
         )
-        self.owner = Owner(
+        self._owner = Owner(
             means.name,
             means.log,
             means.tail,
@@ -97,17 +106,23 @@ class Deliveries:
             context,
             self._flusher,
         )
-        self._lease = Lease(means.log, means.tail, means.clock, self.owner.pump, self.owner.cut)
-        self._paused = False
+        self._lease = Lease(means.log, means.tail, means.clock, self._gate.look, self._owner.cut)
+        means.views.subscriptions.listen(means.views.forget_deleted)
 
     def _may_send(self) -> bool:
         return self._lease.valid and not self._flusher.failing
+
+    def _flushing_changed(self) -> None:
+        if self._flusher.failing:
+            self._owner.cut()
+        else:
+            self._gate.look()
 
     def facts(self) -> dict[str, object]:
         """For `/healthz`: whether requests may be started, and for how many partitions."""
         return {
             "sending": self._may_send(),
-            "owned_partitions": self.owner.owned,
+            "owned_partitions": self._owner.owned,
             "flushing": not self._flusher.failing,
         }
 
@@ -117,7 +132,7 @@ class Deliveries:
             group.create_task(self._lease.run())
             group.create_task(self._flusher.run())
             group.create_task(self._round())
-            group.create_task(self.owner.run())
+            group.create_task(self._owner.run())
 
     async def _round(self) -> None:
         while True:
@@ -126,16 +141,16 @@ class Deliveries:
             now = self._means.clock.now()
             self._means.entries.prune(now)
             self._means.views.dead_letters.prune(now)
-            if self._paused != self._flusher.failing:
-                self._paused = self._flusher.failing
-                self.owner.cut() if self._paused else self.owner.pump()
 
     def _count(self) -> None:
         counts = dict.fromkeys(STATES, 0)
-        for worker in self.owner.workers:
-            counts[worker.state()] += 1
-        times = [time for worker in self.owner.workers if (time := worker.oldest())]
+        times = []
+        for worker in self._owner.workers:
+            counts[worker.progress.state()] += 1
+            oldest = worker.progress.oldest()
+            if oldest is not None:
+                times.append(oldest)
         age = self._means.clock.now() - min(times) if times else timedelta(0)
-        self._means.metrics.oldest_undelivered.set(age.total_seconds())
+        self._means.metrics.oldest_undelivered.set(max(0.0, age.total_seconds()))
         for state, count in counts.items():
             self._means.metrics.subscriptions.labels(state).set(count)

@@ -54,10 +54,6 @@ class EventSource:
         """How far the view has read *partition*."""
         return self._positions().get(TopicPartition(ENTRIES, partition), 0)
 
-    def partitions(self) -> int:
-        """How many partitions the entries have, as far as the view has seen."""
-        return sum(1 for tp in self._positions() if tp.topic == ENTRIES)
-
     def from_offset(self, partition: int, offset: int) -> Sequence[EventRef]:
         """The next events at or after *offset*, at most STEP; none where the view has no more."""
         recent = self._recent.get(partition)
@@ -65,6 +61,13 @@ class EventSource:
             index = bisect_left(recent.refs, offset, key=lambda ref: ref.offset)
             return recent.refs[index : index + STEP]
         return self._entries.events_from(partition, offset, STEP)
+
+    def between(self, partition: int, start: int, stop: int) -> Sequence[EventRef]:
+        """The events at offsets in [*start*, *stop*)."""
+        if start >= stop:
+            return ()
+        refs = self._entries.events_from(partition, start, stop - start)
+        return [ref for ref in refs if ref.offset < stop]
 
     def body(self, ref: EventRef) -> bytes | None:
         """What to send for the event at *ref*; None: a withdrawal superseded it, or it was purged.

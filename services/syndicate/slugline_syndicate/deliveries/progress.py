@@ -1,0 +1,200 @@
+"""Progress: how far one subscription has got, in the memory of the owner that works for it.
+
+It becomes the subscription's cursor with every flush. What a cursor does not hold is gone after a
+crash and found again: which dead letters were not acknowledged, and which attempts were not written.
+"""
+
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from slugline.view.entries import EventRef
+from slugline_syndicate.deliveries.cursor import Cursor
+from slugline_syndicate.deliveries.history import Attempt, DeadLetter
+from slugline_syndicate.deliveries.policy import Head, Health
+from slugline_syndicate.deliveries.subscription import Order, Positions, Subscription
+
+#: Attempts that wait to be flushed, of one subscription; older ones go first.
+ATTEMPTS_WAITING = 500
+
+#: No failure yet: shared, so that an idle subscription costs nothing for it.
+HEALTHY = Health()
+
+
+class Progress:
+    """A subscription and its cursor, as they change. *end* says how far the view has read.
+
+    *behind* holds the partitions that may hold work; in all others everything up to the view's end
+    was seen. *due* says when the event at a lane's head was written. *doomed* are dead letters that
+    the log has not acknowledged. *missed* are events that a filter wanted before it was known here.
+    """
+
+    __slots__ = (
+        "_end",
+        "_frozen",
+        "_positions",
+        "attempts",
+        "behind",
+        "doomed",
+        "due",
+        "epoch",
+        "gaps",
+        "heads",
+        "health",
+        "missed",
+        "order",
+        "subscription",
+    )
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        cursor: Cursor | None,
+        epoch: int,
+        partitions: int,
+        end: Callable[[int], int],
+    ) -> None:
+        start = {**subscription.start, **(cursor.positions if cursor else {})}
+        self._end = end
+        self._frozen = False
+        self._positions = array("q", [start.get(p, 0) for p in range(partitions)])
+        self.subscription = subscription.for_lanes()
+        self.epoch = epoch
+        self.health = cursor.health if cursor and cursor.health != HEALTHY else HEALTHY
+        self.heads: dict[int, Head] = dict(cursor.heads) if cursor else {}
+        self.gaps: dict[int, int] = dict(cursor.gaps) if cursor else {}
+        self.order = cursor.order if cursor else 0
+        self.behind = {p for p, offset in enumerate(self._positions) if offset < end(p)}
+        self.due: dict[int, datetime] = {}
+        self.doomed: dict[int, DeadLetter] = {}
+        self.missed: dict[int, list[EventRef]] = {}
+        self.attempts: list[Attempt] = []
+
+    # --- what others ask ----------------------------------------------------------------------------
+
+    def cursor(self) -> Cursor:
+        """The cursor as it should stand in the log now."""
+        positions = {p: self._resume_at(p) for p in range(len(self._positions))}
+        return Cursor(
+            subscription_id=self.subscription.id,
+            epoch=self.epoch,
+            positions=positions,
+            health=self.health,
+            heads={p: h for p, h in self.heads.items() if h.offset >= positions[p]},
+            gaps=dict(self.gaps),
+            order=self.order,
+        )
+
+    def state(self) -> str:
+        """active, waiting, paused or disabled."""
+        if self.health.disabled:
+            return "disabled"
+        if self.subscription.paused:
+            return "paused"
+        return "waiting" if self.health.failures else "active"
+
+    def oldest(self) -> datetime | None:
+        """When the oldest event was written that waits; None where nothing does, or nobody wants it."""
+        if self.state() in ("paused", "disabled"):
+            return None
+        return min(self.due.values(), default=None)
+
+    def orders(self) -> list[Order]:
+        """The orders that wait to be carried out."""
+        return [order for order in self.subscription.orders if order.number > self.order]
+
+    def seen(self, p: int) -> int:
+        """Up to where everything in *p* was judged by the filters as they were known then."""
+        offset = self._positions[p]
+        return offset if p in self.behind else max(offset, self._end(p))
+
+    def _resume_at(self, p: int) -> int:
+        missed = self.missed.get(p)
+        return min(self.seen(p), missed[0].offset) if missed else self.seen(p)
+
+    # --- positions ----------------------------------------------------------------------------------
+
+    def position(self, p: int) -> int:
+        """Where the lane of *p* looks next."""
+        return self._positions[p]
+
+    def look_on_from(self, p: int, offset: int) -> None:
+        """Everything below *offset* was judged, and is wanted no more or done."""
+        self._positions[p] = max(self._positions[p], offset)
+
+    def idle(self, p: int) -> None:
+        """The view holds nothing more in *p*."""
+        self.look_on_from(p, self._end(p))
+        if not self._frozen:
+            self.behind.discard(p)
+
+    def head(self, ref: EventRef) -> Head:
+        """How the delivery of *ref* has fared."""
+        head = self.heads.get(ref.partition)
+        return head if head and head.offset == ref.offset else Head(offset=ref.offset)
+
+    def pass_by(self, ref: EventRef) -> None:
+        """*ref* is delivered, dead or superseded: on with the next."""
+        p = ref.partition
+        if not self._take_missed(ref):
+            self.look_on_from(p, ref.offset + 1)
+        if self.letter(ref):
+            del self.doomed[p]
+        self.heads.pop(p, None)
+        self.due.pop(p, None)
+
+    def letter(self, ref: EventRef) -> DeadLetter | None:
+        """The dead letter of the delivery at *ref*, where it is still to be acknowledged."""
+        letter = self.doomed.get(ref.partition)
+        return letter if letter and letter.offset == ref.offset else None
+
+    def add_missed(self, p: int, refs: Sequence[EventRef]) -> None:
+        """*refs*, below what was seen of *p*, are wanted after all."""
+        self.look_on_from(p, self.seen(p))
+        self.behind.add(p)
+        self.missed[p] = sorted([*self.missed.get(p, ()), *refs], key=lambda ref: ref.offset)
+
+    def _take_missed(self, ref: EventRef) -> bool:
+        missed = self.missed.get(ref.partition, [])
+        left = [other for other in missed if other.offset != ref.offset]
+        if left:
+            self.missed[ref.partition] = left
+        else:
+            self.missed.pop(ref.partition, None)
+        return len(left) < len(missed)
+
+    def freeze(self) -> None:
+        """Count nothing as seen from now on: nobody will tell of new events any more."""
+        for p in range(len(self._positions)):
+            self.look_on_from(p, self.seen(p))
+        self.behind.update(range(len(self._positions)))
+        self._frozen = True
+
+    # --- orders and changes -------------------------------------------------------------------------
+
+    def start_afresh(self) -> None:
+        """Forget how the endpoint behaved. Only while no attempt is under way."""
+        self.health = replace(HEALTHY, last_success=self.health.last_success)
+        self.heads.clear()
+
+    def skip_to(self, positions: Positions) -> None:
+        """Give up what lies before *positions*. Only while no attempt is under way."""
+        for p, offset in positions.items():
+            self.look_on_from(p, offset)
+            for waiting in (self.due, self.doomed, self.missed):
+                waiting.pop(p, None)
+
+    def note(self, attempt: Attempt) -> None:
+        """Keep *attempt* for the next flush."""
+        self.attempts.append(attempt)
+        del self.attempts[:-ATTEMPTS_WAITING]
+
+    def take_attempts(self) -> list[Attempt]:
+        """The attempts that wait to be written; they are the caller's now."""
+        made, self.attempts = self.attempts, []
+        return made
+
+    def give_back(self, attempts: list[Attempt]) -> None:
+        """*attempts* could not be written."""
+        self.attempts = (attempts + self.attempts)[-ATTEMPTS_WAITING:]
