@@ -38,7 +38,9 @@ async def test_a_page_becomes_feeds_and_webhooks_that_others_can_verify(tmp_path
             assert len(feed.entries) == len(written["created"])
         for arrival in them.arrivals:
             assert Webhook(subscription["secret"]).verify(arrival.body, arrival.headers)
-            SvixWebhook(subscription["secret"]).verify(arrival.body, arrival.headers)  # or it raises
+            SvixWebhook(subscription["secret"]).verify(
+                arrival.body, arrival.headers
+            )  # or it raises
         assert {a.event["data"]["entry"]["id"] for a in them.arrivals[1:]} == set(
             written["created"]
         )

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from slugline.settings import Settings
-from slugline_cli.options import Environ, settings_of
+from slugline_cli.options import Environ, tool_settings
 
 #: How long a service may take to answer, in seconds.
 WITHIN = 5.0
@@ -32,7 +32,7 @@ def health(
     A table on a terminal, JSON elsewhere.
     """
     ports = {"ingest_port": ingest_port, "syndicate_port": syndicate_port}
-    settings = settings_of(environ, **ports)
+    settings = tool_settings(environ, **ports)
     rows = asyncio.run(_ask_all(_addresses(settings, service)))
     console = Console(highlight=False)
     if console.is_terminal:

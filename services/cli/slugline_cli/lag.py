@@ -18,7 +18,7 @@ from slugline.topics import ENTRIES
 from slugline.view import View
 from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
-from slugline_cli.options import Environ, data_option, settings_of
+from slugline_cli.options import Environ, data_option, tool_settings
 from slugline_cli.process import first_of, run_until_stopped
 from slugline_cli.progress import until_read
 from slugline_cli.reading import log_to_read
@@ -39,7 +39,7 @@ def lag(environ: Environ, data: Path | None, as_json: bool) -> None:
 
     A table on a terminal, JSON elsewhere.
     """
-    settings = settings_of(environ, data_dir=data)
+    settings = tool_settings(environ, data_dir=data)
     found: list[dict[str, Any]] = []
 
     async def main(stop: asyncio.Event) -> None:

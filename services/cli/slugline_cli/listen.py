@@ -11,6 +11,7 @@ from rich.text import Text
 
 from slugline.clock import SystemClock
 from slugline.web.server import serving
+from slugline_cli.options import Environ, tool_settings
 from slugline_cli.process import run_until_stopped
 from slugline_cli.receiver import Received, Receiver, check_secret
 
@@ -19,11 +20,13 @@ from slugline_cli.receiver import Received, Receiver, check_secret
 @click.option("--secret", help="The subscription's whsec_…; without it nothing is verified.")
 @click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True)
-def listen(secret: str | None, port: int, host: str) -> None:
+@click.pass_obj
+def listen(environ: Environ, secret: str | None, port: int, host: str) -> None:
     """Receive webhooks on any path, verify them, print them.
 
     Lines for people on a terminal, a JSON object a line elsewhere.
     """
+    tool_settings(environ)
     receiver = Receiver(
         check_secret(secret) if secret else None, SystemClock(), printer(Console(highlight=False))
     )

@@ -18,7 +18,7 @@ from slugline.events import Event, decode
 from slugline.log import StoredRecord, TopicPartition
 from slugline.settings import Settings
 from slugline.topics import ENTRIES, base_of
-from slugline_cli.options import Environ, data_option, settings_of
+from slugline_cli.options import Environ, data_option, tool_settings
 from slugline_cli.process import first_of, run_until_stopped
 from slugline_cli.reading import log_to_read
 
@@ -38,7 +38,7 @@ def tail(
 
     Lines for people on a terminal, a JSON object a line elsewhere.
     """
-    settings = settings_of(environ, data_dir=data)
+    settings = tool_settings(environ, data_dir=data)
     show = _shower(Console(highlight=False))
 
     def wanted(event: dict[str, Any]) -> None:

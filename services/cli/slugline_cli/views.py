@@ -12,7 +12,7 @@ from slugline.settings import Settings
 from slugline.view import View
 from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
-from slugline_cli.options import Environ, data_option, settings_of
+from slugline_cli.options import Environ, data_option, tool_settings
 from slugline_cli.process import first_of, run_until_stopped
 from slugline_cli.progress import until_read
 from slugline_cli.reading import require_log
@@ -30,7 +30,7 @@ def view() -> None:
 @click.pass_obj
 def rebuild(environ: Environ, data: Path | None) -> None:
     """Drop the view in the data folder and build it anew from the log. Loses nothing."""
-    settings = settings_of(environ, data_dir=data)
+    settings = tool_settings(environ, data_dir=data)
     require_log(settings)
     run_until_stopped(lambda stop: _rebuild(settings, stop))
 
