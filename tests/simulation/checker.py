@@ -1,5 +1,6 @@
 """The checker: knows every accepted event and every request, and judges them by the guarantees."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ import orjson
 from slugline.entry import Entry
 from slugline.events import Event, EventType, decode
 from slugline.log import StoredRecord
-from slugline.topics import DEAD_LETTERS, ENTRIES, base_of
-from slugline_syndicate.deliveries.subscription import Subscription
-from tests.simulation.loop import EPOCH
+from slugline.topics import ATTEMPTS, CURSORS, DEAD_LETTERS, ENTRIES, base_of
+from slugline_syndicate.deliveries.cursor import decode_cursor
+from slugline_syndicate.deliveries.subscription import OrderKind
+from tests.simulation.history import SubscriptionHistory, seconds
 from tests.simulation.receivers import Arrival
 
 #: A replica that sends is at most this far behind the log, in seconds (guarantee 6), and a request
@@ -34,6 +36,10 @@ class Accepted:
         return subject.id if isinstance(subject, Entry) else ""
 
     @property
+    def kind(self) -> EventType:
+        return self.event.type
+
+    @property
     def blog(self) -> str:
         subject = self.event.subject
         return subject.blog_id if isinstance(subject, Entry) else subject.id
@@ -49,8 +55,7 @@ def accepted_events(journal: Sequence[StoredRecord]) -> list[Accepted]:
         event = decode(record.headers, record.value)
         if current.get(record.key) != event.id:
             current[record.key] = event.id
-            at = (record.written_at - EPOCH).total_seconds()
-            events.append(Accepted(event, record.partition, record.offset, at))
+            events.append(Accepted(event, record.partition, record.offset, seconds(record)))
     return events
 
 
@@ -58,32 +63,44 @@ class Checker:
     """Judges one subscription at a time; every method yields what is wrong, in words."""
 
     def __init__(self, journal: Sequence[StoredRecord]) -> None:
+        self._journal = journal
         self.events = accepted_events(journal)
         self._by_id = {accepted.event.id: accepted for accepted in self.events}
-        self._dead = {
-            record.key.decode()
-            for record in journal
-            if record.topic == DEAD_LETTERS and record.value
-        }
+        self._dead: dict[str, float] = {}
+        for record in journal:
+            if record.topic == DEAD_LETTERS and record.value:
+                self._dead.setdefault(record.key.decode(), seconds(record))
         self._withdrawals: dict[tuple[str, str], list[Accepted]] = defaultdict(list)
         for accepted in self.events:
             if accepted.event.type is EventType.ENTRY_DELETED:
                 self._withdrawals[accepted.blog, accepted.entry].append(accepted)
 
-    def faults(self, subscription: Subscription, arrivals: Sequence[Arrival]) -> Iterator[str]:
-        """Everything that breaks a guarantee."""
-        yield from self._lost(subscription, arrivals)
-        yield from self._disordered(arrivals)
-        yield from self._changed(arrivals)
-        yield from self._withdrawn(arrivals)
-        yield from self._unasked(subscription, arrivals)
+    def faults(self, name: str, arrivals: Sequence[Arrival]) -> Iterator[str]:
+        """Everything that breaks a guarantee for the subscription called *name*."""
+        history = SubscriptionHistory(name, self._journal)
+        mine = [arrival for arrival in arrivals if arrival.url in history.urls]
+        yield from self._lost(history, mine)
+        yield from self._disordered(mine)
+        yield from self._changed(mine)
+        yield from self._withdrawn(mine)
+        yield from self._unasked(history, mine)
+        yield from self._claimed(history, mine)
+        yield from self._passed(history, mine)
+        yield from self._sent_though_skipped(history, mine)
+        yield from disobeyed(history, mine)
 
-    def _lost(self, subscription: Subscription, arrivals: Sequence[Arrival]) -> Iterator[str]:
+    def _lost(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
         delivered = {a.webhook_id for a in arrivals if a.status == 200}
-        for accepted in self._wanted(subscription):
-            dead = f"{subscription.id}|{accepted.event.id}" in self._dead
-            if accepted.event.id not in delivered and not dead and not self._superseded(accepted):
-                yield f"lost: {_words(accepted)} for {subscription.id}"
+        for accepted in self.events:
+            settled = (
+                not history.wanted(accepted)
+                or accepted.event.id in delivered
+                or f"{history.name}|{accepted.event.id}" in self._dead
+                or self._later_withdrawals(accepted)
+                or history.skipped(accepted)
+            )
+            if not settled and history.versions[-1].said is not None:
+                yield f"lost: {_words(accepted)} for {history.name}"
 
     def _disordered(self, arrivals: Sequence[Arrival]) -> Iterator[str]:
         newest: dict[str, int] = {}
@@ -111,29 +128,105 @@ class Checker:
                     late = arrival.at - withdrawal.at
                     yield f"withdrawn text sent {late:.3f} s later to {arrival.url}"
 
-    def _unasked(self, subscription: Subscription, arrivals: Sequence[Arrival]) -> Iterator[str]:
-        wanted = {accepted.event.id for accepted in self._wanted(subscription)}
-        own = (EventType.SUBSCRIPTION_GAP, EventType.SUBSCRIPTION_TEST)
+    def _unasked(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
         for arrival in arrivals:
-            if arrival.webhook_id not in wanted and orjson.loads(arrival.body)["type"] not in own:
+            accepted = self._by_id.get(arrival.webhook_id)
+            asked = is_own(arrival) if accepted is None else history.wanted(accepted) is not False
+            if not asked:
                 yield f"nobody asked for {arrival.webhook_id[:8]} at {arrival.url}"
 
-    def _wanted(self, subscription: Subscription) -> list[Accepted]:
-        wanted = subscription.filter
+    def _claimed(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
+        """What is told to people happened: attempts, and dead letters of what was never taken."""
+        answers = {(a.webhook_id, a.status) for a in arrivals}
+        for record in self._journal:
+            if record.topic != ATTEMPTS or record.key.decode() != history.name:
+                continue
+            for told in orjson.loads(record.value or b"[]"):
+                if told["status"] and (told["event"], told["status"]) not in answers:
+                    yield f"an attempt that was not: {told}"
+        taken = {a.webhook_id: a.at for a in reversed(arrivals) if a.status == 200}
+        for key, at in self._dead.items():
+            name, _, event = key.partition("|")
+            if name == history.name and taken.get(event, at) < at:
+                yield f"a dead letter of {event[:8]}, which {name} had taken"
+
+    def _passed(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
+        """No cursor claims more than was done when it was written."""
+        if history.changed_filters():
+            return
+        settled = self._settled(history, arrivals)
+        for record in self._journal:
+            name = record.key.decode()
+            if record.topic != CURSORS or name != history.name or not record.value:
+                continue
+            for p, position in decode_cursor(name, record.value).positions.items():
+                # Sorted by offset, with the latest moment of all up to it.
+                index = bisect_left(settled[p], position, key=lambda pair: pair[0])
+                if index and settled[p][index - 1][1] > seconds(record):
+                    yield f"{name} passed {p}:{position} too early, at {seconds(record):.3f}"
+
+    def _sent_though_skipped(
+        self, history: SubscriptionHistory, arrivals: Sequence[Arrival]
+    ) -> Iterator[str]:
+        first = {a.webhook_id: a.at for a in reversed(arrivals)}
+        done = self._orders_done(history.name)
+        for order in history.orders(OrderKind.SKIP):
+            skipped_at = min((at for at, number in done if number >= order.number), default=None)
+            for accepted in self.events if skipped_at is not None else ():
+                given_up = accepted.offset < order.positions.get(accepted.partition, 0)
+                at = first.get(accepted.event.id, 0.0)
+                if given_up and skipped_at and at > skipped_at + BEHIND:
+                    yield f"sent at {at:.3f}, skipped at {skipped_at:.3f}: {_words(accepted)}"
+
+    def _orders_done(self, name: str) -> list[tuple[float, int]]:
+        """The last order done, as every cursor of the subscription says it, and when it was written."""
         return [
-            a
-            for a in self.events
-            if a.offset >= subscription.start.get(a.partition, 0)
-            and (not wanted.types or a.event.type in wanted.types)
-            and ("*" in wanted.blogs or a.blog in wanted.blogs)
+            (seconds(record), decode_cursor(name, record.value).order)
+            for record in self._journal
+            if record.topic == CURSORS and record.key == name.encode() and record.value
         ]
 
-    def _superseded(self, accepted: Accepted) -> bool:
-        return bool(self._later_withdrawals(accepted))
+    def _settled(
+        self, history: SubscriptionHistory, arrivals: Sequence[Arrival]
+    ) -> dict[int, list[tuple[int, float]]]:
+        taken = {a.webhook_id: a.at for a in reversed(arrivals) if a.status == 200}
+        never = float("inf")
+        found: dict[int, list[tuple[int, float]]] = defaultdict(list)
+        for accepted in sorted(self.events, key=lambda a: a.offset):
+            if not history.wanted(accepted) or history.skipped(accepted):
+                continue
+            event = accepted.event.id
+            moments = [taken.get(event, never), self._dead.get(f"{history.name}|{event}", never)]
+            moments += [w.at for w in self._later_withdrawals(accepted)]
+            before = found[accepted.partition]
+            latest = max(min(moments), before[-1][1] if before else 0.0)
+            before.append((accepted.offset, latest))
+        return found
 
     def _later_withdrawals(self, accepted: Accepted) -> list[Accepted]:
         found = self._withdrawals.get((accepted.blog, accepted.entry), [])
         return [w for w in found if accepted.entry and w.offset > accepted.offset]
+
+
+def disobeyed(history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
+    """Orders and changes that were not carried out."""
+    missing = history.test_ids() - {arrival.webhook_id for arrival in arrivals}
+    if missing and history.versions[-1].said is not None:
+        yield f"{len(missing)} tests of {history.name} were never sent"
+    for arrival in arrivals:
+        if arrival.at > history.url_until(arrival.url) + BEHIND:
+            yield f"sent to an old URL at {arrival.at:.3f}: {arrival.url}"
+        if is_own(arrival):
+            continue
+        for start, end in history.silent():
+            if start + BEHIND < arrival.at < end:
+                yield f"sent at {arrival.at:.3f}, paused since {start:.3f}, to {arrival.url}"
+
+
+def is_own(arrival: Arrival) -> bool:
+    """Whether it was an event for one endpoint alone."""
+    own = (EventType.SUBSCRIPTION_GAP, EventType.SUBSCRIPTION_TEST)
+    return orjson.loads(arrival.body)["type"] in own
 
 
 def duplicates(arrivals: Sequence[Arrival]) -> int:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from slugline.topics import DEAD_LETTERS
 from tests.simulation.__main__ import quiet, run
 from tests.simulation.checker import duplicates
 from tests.simulation.log import Faults
+from tests.simulation.loop import EPOCH
 from tests.simulation.world import Shape, World
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +55,24 @@ def test_nothing_is_sent_twice_when_nothing_dies_and_receivers_answer(replicas: 
     assert world.faults() == []
     assert sum(duplicates(world.receivers.of(s.url)) for s in world.subscriptions) == 0
     assert len(world.receivers.arrivals) > 100
+
+
+def test_what_became_a_dead_letter_is_not_sent_any_more_when_nothing_dies() -> None:
+    world = run(11, Shape(seconds=60, kills=False, outages=False))
+    dead = {
+        record.key.decode().partition("|")[2]: (record.written_at - EPOCH).total_seconds()
+        for record in world.broker.journal
+        if record.topic == DEAD_LETTERS and record.key.startswith(b"sub-5|")
+    }
+
+    late = [
+        arrival
+        for arrival in world.receivers.of("https://partner-5.example/hook")
+        if arrival.at > dead.get(arrival.webhook_id, float("inf"))
+    ]
+
+    assert dead
+    assert late == []
 
 
 def test_gaps_in_offsets_change_nothing() -> None:

@@ -1,14 +1,18 @@
 """A world: replicas, writers, receivers and faults, all from one seed."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from ipaddress import ip_network
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from slugline.blog import BlogId
 from slugline.clock import Clock
+from slugline.egress import EgressGuard
 from slugline.entry import Entry, EntryId
 from slugline.errors import LogError, OutcomeUnknownError
 from slugline.telemetry import Metrics
@@ -16,12 +20,16 @@ from slugline.topics import provision
 from slugline.view import View
 from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
+from slugline.web.problems import Problem
 from slugline_ingest.plan import Plan
 from slugline_ingest.writer import BlogWriter
 from slugline_syndicate.deliveries.body import render_stored
 from slugline_syndicate.deliveries.runtime import Deliveries, DeliveryViews, Means
+from slugline_syndicate.deliveries.sealing import Sealer, new_key
 from slugline_syndicate.deliveries.signing import new_secret
 from slugline_syndicate.deliveries.subscription import Filter, Subscription, encode_subscription
+from slugline_syndicate.subscriptions.models import SubscriptionChange
+from slugline_syndicate.subscriptions.service import SubscriptionService
 from tests.builders import a_blog
 from tests.simulation import receivers as tempers
 from tests.simulation.checker import Checker
@@ -51,6 +59,19 @@ class Shape:
     faults: Faults = field(default_factory=Faults)
     #: Every receiver answers 200 at once.
     fine: bool = False
+    #: Subscriptions are paused, resumed, tested and changed meanwhile.
+    changes: bool = True
+
+
+class OneAddress:
+    """A Resolver for partners that exist in no network."""
+
+    async def resolve(self, host: str, port: int) -> list[str]:
+        return ["192.0.2.1"]
+
+
+#: Subscriptions are changed, not made, through the service: it seals nothing here.
+NO_SEALS = Sealer(new_key())
 
 
 class Replica:
@@ -81,6 +102,16 @@ class Replica:
             metrics=metrics,
         )
         self.deliveries = Deliveries(means)
+        self.service = SubscriptionService(
+            self.log,
+            self.tail,
+            self.views.subscriptions,
+            self.views.cursors,
+            clock,
+            EgressGuard((ip_network("0.0.0.0/0"),)),
+            OneAddress(),
+            NO_SEALS,
+        )
         self._broker = world.broker
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -117,8 +148,11 @@ class World:
         self.receivers = Receivers(self.clock, self.rng)
         self.replicas: list[Replica] = []
         self.subscriptions: list[Subscription] = []
+        #: What was raised and looked at by nobody.
+        self.unhandled: list[str] = []
         self._named = 0
         self._revisions = 0
+        loop.set_exception_handler(self._note_unhandled)
 
     async def live(self) -> None:
         """From the first record to long after the last fault."""
@@ -138,10 +172,10 @@ class World:
     def faults(self) -> list[str]:
         """What went wrong, in words; none in a world that keeps its promises."""
         checker = Checker(self.broker.journal)
-        found = [
+        found = self.unhandled + [
             fault
             for subscription in self.subscriptions
-            for fault in checker.faults(subscription, self.receivers.of(subscription.url))
+            for fault in checker.faults(subscription.id, self.receivers.arrivals)
         ]
         shown = {str(self._what_feeds_show(replica)) for replica in self.replicas}
         return found + (["replicas show different things"] if len(shown) > 1 else [])
@@ -158,6 +192,10 @@ class World:
             digest.update(f"{arrival.url}{arrival.webhook_id}{arrival.at}{arrival.status}".encode())
         return digest.hexdigest()
 
+    def _note_unhandled(self, _: object, context: dict[str, Any]) -> None:
+        if "exception" in context:  # a killed process's tasks just vanish
+            self.unhandled.append(f"{context['message']}: {context['exception']!r}")
+
     # --- what happens ---------------------------------------------------------------------------------
 
     async def _something_happens(self) -> None:
@@ -172,6 +210,8 @@ class World:
             self.broker.away = False
         elif dice < 0.08:
             self.broker.compact()
+        elif dice < 0.14 and self.shape.changes:
+            await self._change_one()
         else:
             await self._write()
 
@@ -187,6 +227,43 @@ class World:
         self.replicas.remove(replica)
         await replica.stop()
         self._start_replica()
+
+    async def _change_one(self) -> None:
+        service, name = self._service(), self.rng.choice(self.subscriptions).id
+        late, self.broker.faults.late_landing = self.broker.faults.late_landing, 0.0
+        try:
+            with suppress(LogError, OutcomeUnknownError, Problem):
+                await self.rng.choice(self._changes(service, name))()
+        finally:
+            self.broker.faults.late_landing = late
+
+    def _service(self) -> SubscriptionService:
+        return self.rng.choice(self.replicas).service
+
+    def _changes(
+        self, service: SubscriptionService, name: str
+    ) -> list[Callable[[], Coroutine[Any, Any, object]]]:
+        return [
+            lambda: service.pause(name),
+            lambda: service.resume(name, "continue"),
+            lambda: service.resume(name, "continue"),
+            lambda: service.resume(name, "skip"),
+            lambda: service.test(name),
+            lambda: service.change(name, SubscriptionChange(url=self._new_url()), None),
+            lambda: service.change(name, SubscriptionChange(blogs=self._some_blogs()), None),
+        ]
+
+    def _new_url(self) -> str:
+        """A partner that answers, at once or after a while."""
+        self._named += 1
+        url = f"https://new-{self._named}.example/hook"
+        fine = self.shape.fine or self.rng.random() < 0.5
+        slow = tempers.slow(self.clock, self.rng.uniform(0.1, 3))
+        self.receivers.tempers[url] = tempers.fine() if fine else slow
+        return url
+
+    def _some_blogs(self) -> list[str]:
+        return self.rng.choice([["*"], sorted(self.rng.sample(BLOGS, 2))])
 
     async def _write(self) -> None:
         replica, blog_id = self.rng.choice(self.replicas), BlogId(self.rng.choice(BLOGS))
@@ -218,12 +295,26 @@ class World:
 
     async def _calm_down(self) -> None:
         self.broker.faults.lost_acknowledgement = self.broker.faults.late_landing = 0.0
-        for subscription in self.subscriptions:
-            self.receivers.tempers[subscription.url] = tempers.fine()
+        for url in self.receivers.tempers:
+            self.receivers.tempers[url] = tempers.fine()
+        for subscription in self.subscriptions if self.shape.changes else ():
+            await self._resume(subscription.id)
         end = self.clock.monotonic() + CALM
         await self.clock.sleep(QUIET)
         while self.clock.monotonic() < end and self.faults():
             await self.clock.sleep(QUIET)
+
+    async def _resume(self, name: str) -> None:
+        """A world ends with everything going on: what was paused must still arrive."""
+        while True:
+            try:
+                await self._service().resume(name, "continue")
+            except LogError:
+                await self.clock.sleep(1.0)
+            except Problem:  # too many orders wait: they go on by themselves
+                await self.clock.sleep(5.0)
+            else:
+                return
 
     # --- how it begins --------------------------------------------------------------------------------
 

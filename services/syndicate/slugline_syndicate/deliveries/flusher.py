@@ -90,8 +90,8 @@ class Flusher:
         self._succeeded()
         return True
 
-    def _give_back(self, made: list[tuple[Progress, list[Attempt]]], others: list[Record]) -> None:
-        self._others = others + self._others
+    def _give_back(self, made: list[tuple[Progress, list[Attempt]]], others: Sequence[Record]) -> None:
+        self._others = [*others, *self._others]
         for progress, attempts in made:
             progress.give_back(attempts)
             if progress.subscription.id not in self._moved:
