@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
-
 import orjson
 
 from slugline.log import Record
@@ -54,10 +52,3 @@ def encode_dead_letter(subscription_id: str, letter: DeadLetter) -> Record:
         value=orjson.dumps(asdict(letter)),
         partition_key=subscription_id.encode(),
     )
-
-
-def page(items: Sequence[tuple[int, dict[str, Any]]], limit: int) -> dict[str, Any]:
-    """A page of *items*, each with its place; `next` is what to ask for the following page with."""
-    shown = items[:limit]
-    following = str(shown[-1][0]) if len(items) > limit else None
-    return {"items": [item for _, item in shown], "next": following}

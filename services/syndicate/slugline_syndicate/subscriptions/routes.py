@@ -13,7 +13,6 @@ from slugline.web.auth import Tokens, bearer
 from slugline.web.bodies import check, read_json
 from slugline.web.endpoints import Endpoint
 from slugline.web.problems import Problem
-from slugline_syndicate.deliveries.history import page
 from slugline_syndicate.deliveries.runtime import DeliveryViews
 from slugline_syndicate.deliveries.subscription import Subscription
 from slugline_syndicate.subscriptions.models import (
@@ -22,7 +21,7 @@ from slugline_syndicate.subscriptions.models import (
     SubscriptionChange,
 )
 from slugline_syndicate.subscriptions.service import SubscriptionService
-from slugline_syndicate.subscriptions.shown import shown
+from slugline_syndicate.subscriptions.shown import page, shown, summary
 
 #: Items on a page, unless asked otherwise; and at the most.
 PAGE, MOST = 50, 500
@@ -101,50 +100,53 @@ class SubscriptionRoutes:
         limit, after = _limit(request), request.query.get("after", "")
         found = self._views.subscriptions.page(after, limit + 1)
         following = found[limit - 1].id if len(found) > limit else None
-        items = [self._shown(subscription) for subscription in found[:limit]]
+        items = [summary(each, self._views.cursors.get(each.id)) for each in found[:limit]]
         return _json({"items": items, "next": following}, headers=stale)
 
     async def read(self, request: web.Request) -> web.Response:
+        bearer(request)
         stale = await self._catch_up()
         subscription = self._own(request)
         return _json(self._shown(subscription), headers={**_etag(subscription), **stale})
 
     async def change(self, request: web.Request) -> web.Response:
-        self._own(request)
+        await self._own_now(request)
         revision = _if_match(request)
         wanted = check(SubscriptionChange, await read_json(request))
         after = await self._service.change(request.match_info["id"], wanted, revision)
         return _json(self._shown(after), headers=_etag(after))
 
     async def delete(self, request: web.Request) -> web.Response:
-        self._own(request)
+        await self._own_now(request)
         await self._service.delete(request.match_info["id"], _if_match(request))
         return web.Response(status=204)
 
     async def pause(self, request: web.Request) -> web.Response:
-        self._own(request)
+        await self._own_now(request)
         after = await self._service.pause(request.match_info["id"])
         return _json(self._shown(after), headers=_etag(after))
 
     async def resume(self, request: web.Request) -> web.Response:
-        self._own(request)
+        await self._own_now(request)
         body = await read_json(request) if request.can_read_body else {}
         wanted = check(Resumption, body)
         after = await self._service.resume(request.match_info["id"], wanted.mode)
         return _json(self._shown(after), headers=_etag(after))
 
     async def test(self, request: web.Request) -> web.Response:
-        self._own(request)
+        await self._own_now(request)
         event = await self._service.test(request.match_info["id"])
         return _json({"event": event}, status=202)
 
     async def attempts(self, request: web.Request) -> web.Response:
+        bearer(request)
         stale = await self._catch_up()
         name, limit = self._own(request).id, _limit(request)
         found = self._views.attempts.page(name, _after(request), limit + 1)
         return _json(page(found, limit), headers=stale)
 
     async def dead_letters(self, request: web.Request) -> web.Response:
+        bearer(request)
         stale = await self._catch_up()
         name, limit = self._own(request).id, _limit(request)
         found = self._views.dead_letters.page(name, _after(request), limit + 1)
@@ -161,6 +163,12 @@ class SubscriptionRoutes:
             raise Problem(404, "No such subscription", "Check the id and the token.")
         return subscription
 
+    async def _own_now(self, request: web.Request) -> Subscription:
+        """The same for a change: the subscription as the log has it. Raises LogUnavailableError."""
+        bearer(request)
+        await self._tail.catch_up()
+        return self._own(request)
+
     async def _catch_up(self) -> dict[str, str]:
         """Read your own writes; with the log away answers come from the view, and say so."""
         try:
@@ -171,8 +179,7 @@ class SubscriptionRoutes:
 
     def _shown(self, subscription: Subscription) -> dict[str, Any]:
         cursor = self._views.cursors.get(subscription.id)
-        partitions = self._tail.partitions(ENTRIES)
-        return shown(subscription, cursor, self._entries, partitions)
+        return shown(subscription, cursor, self._entries, self._tail.partitions(ENTRIES))
 
 
 def _endpoint(method: str, path: str, handler: Any, summary: str, **more: Any) -> Endpoint:

@@ -5,6 +5,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
 
 from slugline.clock import Clock
 from slugline.egress import EgressGuard, Resolver, approved
@@ -68,10 +69,10 @@ class SubscriptionService:
         self._resolver = resolver
         self._sealer = sealer
         self._random_bytes = random_bytes
-        self._lock = asyncio.Lock()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def make(self, wanted: NewSubscription) -> Made:
-        """Make a subscription. Raises EgressRefusedError, LogUnavailableError."""
+        """Make a subscription. Raises EgressRefusedError, LogUnavailableError, Problem 503."""
         await self._check_url(wanted.url)
         ends = _of_entries(await self._tail.catch_up())
         now = self._clock.now()
@@ -88,7 +89,14 @@ class SubscriptionService:
             changed=now,
             description=wanted.description,
         )
-        await self._write(encode_subscription(subscription))
+        try:
+            await self._write(encode_subscription(subscription))
+        except OutcomeUnknownError as error:
+            detail = (
+                f"{subscription.id} may exist now; delete it, or subscribe once more and ignore it."
+            )
+            headers = {"Retry-After": "2"}
+            raise Problem(503, "The outcome is unknown", detail, headers=headers) from error
         return Made(subscription, secret, token)
 
     async def change(
@@ -132,12 +140,15 @@ class SubscriptionService:
 
     async def delete(self, name: str, revision: int | None) -> None:
         """End a subscription that stands at *revision*. Raises Problem 404, 412."""
-        async with self._lock:
+        async with self._locked(name):
             await self._tail.catch_up()
             self._known(name, revision)
             await self._write(deleted_subscription(name))
 
     # --- inside -------------------------------------------------------------------------------------
+
+    def _locked(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
 
     async def _check_url(self, url: str) -> None:
         wanted = self._guard.check_url(url)
@@ -155,7 +166,7 @@ class SubscriptionService:
         changed: Callable[[Subscription, Mapping[int, int]], Subscription],
         revision: int | None = None,
     ) -> Subscription:
-        async with self._lock:
+        async with self._locked(name):
             ends = _of_entries(await self._tail.catch_up())
             known = self._known(name, revision)
             after = changed(known, ends)

@@ -1,5 +1,6 @@
-"""Subscriptions as the API shows them."""
+"""Subscriptions, attempts and dead letters as the API shows them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from slugline.clock import rfc3339
@@ -7,14 +8,23 @@ from slugline.view.entries import EntriesView
 from slugline_syndicate.deliveries.cursor import Cursor
 from slugline_syndicate.deliveries.subscription import Subscription
 
-#: Events looked at in each partition to tell how many wait; more are told as this many.
-COUNTED = 1_000
+#: Events looked at in each partition to tell how many wait: a few milliseconds for all of them.
+COUNTED = 100
+
+#: Where a record stands is the log's affair.
+_HIDDEN = frozenset({"partition", "offset"})
 
 
 def shown(
     subscription: Subscription, cursor: Cursor | None, entries: EntriesView, partitions: int
 ) -> dict[str, Any]:
-    """*subscription* and how it fares; never its secret."""
+    """*subscription*, how it fares, and how many events wait for it; never its secret."""
+    count = waiting(subscription, cursor, entries, partitions)
+    return {**summary(subscription, cursor), "waiting_events": count}
+
+
+def summary(subscription: Subscription, cursor: Cursor | None) -> dict[str, Any]:
+    """The same without the count, for lists: what costs a look at the events."""
     return {
         "id": subscription.id,
         "url": subscription.url,
@@ -22,7 +32,6 @@ def shown(
         "types": list(subscription.filter.types),
         "description": subscription.description,
         **state(subscription, cursor),
-        "waiting_events": waiting(subscription, cursor, entries, partitions),
         "created": rfc3339(subscription.created),
         "changed": rfc3339(subscription.changed),
         "revision": subscription.revision,
@@ -53,10 +62,17 @@ def state(subscription: Subscription, cursor: Cursor | None) -> dict[str, Any]:
 def waiting(
     subscription: Subscription, cursor: Cursor | None, entries: EntriesView, partitions: int
 ) -> int:
-    """How many events wait to be delivered; counted up to a thousand in each partition."""
+    """How many events wait to be delivered, as far as a short look can tell."""
     positions = cursor.positions if cursor else subscription.start
     return sum(
         subscription.wants(ref)
         for p in range(partitions)
         for ref in entries.events_from(p, positions.get(p, 0), COUNTED)
     )
+
+
+def page(items: Sequence[tuple[int, dict[str, Any]]], limit: int) -> dict[str, Any]:
+    """A page of *items*, each with its place; `next` is what to ask for the following page with."""
+    told = [{k: v for k, v in item.items() if k not in _HIDDEN} for _, item in items[:limit]]
+    following = str(items[limit - 1][0]) if len(items) > limit else None
+    return {"items": told, "next": following}
