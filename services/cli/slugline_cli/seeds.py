@@ -37,7 +37,7 @@ BEGINNING = 6
 def seeds_folder() -> Path:
     """Where the seeds are: in an installed package, else in the checkout."""
     here = Path(__file__).parent
-    for folder in (here / "seeds", here.parents[2] / "seeds"):
+    for folder in (here / "sample_blogs", here.parents[2] / "seeds"):
         if folder.is_dir():
             return folder
     raise SettingsError("the sample blogs were not installed: run the demo from a checkout")
