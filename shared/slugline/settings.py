@@ -1,7 +1,7 @@
 """Settings: what a process reads from its environment. One frozen record, checked at start."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Self
@@ -57,6 +57,13 @@ class Settings:
         """The file of the embedded log."""
         path = self.log_url.removeprefix("sqlite:///")
         return Path(path) if path else self.data_dir / "log.db"
+
+    def shown(self) -> dict[str, str]:
+        """What is set, as text for the log; of secrets only that they are."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values |= {name: "set" for name in SECRETS if values[name]}
+        values["egress_allow"] = ",".join(map(str, self.egress_allow))
+        return {name: str(value) for name, value in values.items() if value not in ("", None)}
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:

@@ -41,6 +41,7 @@ def test_secrets_are_not_printed() -> None:
     settings = Settings(**dict.fromkeys(SECRETS, "very-secret"))
 
     assert "very-secret" not in str(settings)
+    assert [settings.shown()[name] for name in SECRETS] == ["set", "set"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -52,6 +52,7 @@ class Demo:
             for blog in blogs:
                 for step in blog.beginning:
                     await self._do(session, blog, step)
+            click.echo(f"\nOpen {self._settings.base_url}/ in a browser. The sample blogs go on:")
             await self._go_on(session, blogs)
 
     async def _go_on(self, session: aiohttp.ClientSession, blogs: list[SeedBlog]) -> None:

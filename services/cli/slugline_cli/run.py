@@ -101,7 +101,7 @@ async def _both_services(
     metrics = Metrics()
     async with open_log(settings.log_path, clock) as log:
         settings = with_secrets(settings)
-        logger.info("service.starting", settings=str(settings))
+        logger.info("service.starting", **settings.shown())
         await provision(log, clock)
         entries, views = EntriesView(), DeliveryViews.make()
         view = View(settings.data_dir / VIEW_FILE, [entries, *views.all], clock)
