@@ -1,11 +1,13 @@
 """Anchored: a dump cut into entries where its times or bylines stand."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slugline_ingest.extractors.text.anchors import Anchor, Form, Kind
+from slugline_ingest.extractors.text.captions import is_gallery_title
 from slugline_ingest.extractors.text.labels import Reading, Role, label, looks_like_heading
 from slugline_ingest.extractors.text.lines import Line, line_of
+from slugline_ingest.extractors.text.names import people_of
 from slugline_ingest.extractors.text.pattern import Pattern, Position
 from slugline_ingest.extractors.text.pieces import Piece, flags_of
 from slugline_ingest.extractors.text.traits import End
@@ -80,21 +82,41 @@ def _cut_above(
     lines: Sequence[Line], cuts: Sequence[_Cut], notes: Mapping[int, Anchor]
 ) -> tuple[int, list[Segment]]:
     ends = [cut.start for cut in cuts[1:]] + [len(lines)]
-    segments = [
-        _with_title(_segment(lines, notes, cut, range(cut.end + 1, end)))
-        for cut, end in zip(cuts, ends, strict=True)
-    ]
+    segments = []
+    for cut, end in zip(cuts, ends, strict=True):
+        span = range(cut.end + 1, end)
+        segment = _without_signature(_segment(lines, notes, cut, span))
+        segments.append(_with_title(segment, signed=_is_signed_below(span, notes)))
     return cuts[0].start, segments
 
 
-def _with_title(segment: Segment) -> Segment:
-    """*segment*, its first line taken for its heading if it looks like one."""
+def _without_signature(segment: Segment) -> Segment:
+    """*segment*, a name that stands alone under its last sentence taken for its writer."""
+    if len(segment.lines) < 3 or segment.lines[-2].traits.end is not End.STOP:
+        return segment
+    people = people_of(segment.lines[-1].text)
+    if not people:
+        return segment
+    byline = Anchor(index=-1, kind=Kind.BYLINE, form=Form.WHOLE, people=people)
+    return replace(segment, lines=segment.lines[:-1], notes=(*segment.notes, byline))
+
+
+def _is_signed_below(span: range, notes: Mapping[int, Anchor]) -> bool:
+    """Whether a byline stands between the first line of text in *span* and the next."""
+    first = next((i for i in span if i not in notes), span.stop)
+    below = notes.get(first + 1)
+    return below is not None and bool(below.people) and first + 2 < span.stop
+
+
+def _with_title(segment: Segment, *, signed: bool = False) -> Segment:
+    """*segment*, its first line taken for its heading if it looks like one or is *signed* below."""
     if not segment.lines:
         return segment
     first, rest = segment.lines[0], segment.lines[1:]
-    long_heading = first.traits.end is End.NONE and first.traits.width <= _LONGEST_TITLE and rest
-    if looks_like_heading(first) or (long_heading and not first.traits.bulleted):
-        return Segment(segment.cut, first, rest, segment.notes)
+    long = first.traits.end is End.NONE and not first.traits.bulleted and bool(rest)
+    likely = long or signed or is_gallery_title(first.text)
+    if looks_like_heading(first) or (likely and first.traits.width <= _LONGEST_TITLE):
+        return replace(segment, title=first, lines=rest)
     return segment
 
 

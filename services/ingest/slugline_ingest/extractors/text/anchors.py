@@ -9,6 +9,7 @@ from slugline_ingest.extractors.text.lines import Line
 from slugline_ingest.extractors.text.names import byline_of, people_of
 from slugline_ingest.extractors.text.stamp_patterns import STARTING_WORD
 from slugline_ingest.extractors.text.stamps import Scan, Stamp, scan
+from slugline_ingest.extractors.text.vocabulary import KEY_EVENT, plain
 
 
 class Kind(StrEnum):
@@ -75,8 +76,8 @@ _MINUTE = re.compile(
 #: Whatever is in capitals in front of a colon or alone, and some that need not be.
 _PHASE = re.compile(
     r"[^\W\d_a-zß-öø-ÿа-я]{2,}(?:[ '-][^\W\d_a-zß-öø-ÿа-я]{2,}){0,3}(?:[:!.–-]|$)"
-    r"|(?i:half|full)[ -]?(?i:time)\b|(?i:kick[ -]?off)\b|(?i:extra[ -]time)\b|Halbzeit\b|Anpfiff\b"
-    r"|Abpfiff\b|Mi-temps\b|Descanso\b|Fin(?:al)? del partido\b|Intervallo\b|Fine partita\b"
+    r"|(?:(?i:half|full)[ -]?(?i:time)|(?i:kick[ -]?off)|(?i:extra[ -]time)|Halbzeit|Anpfiff|Abpfiff"
+    r"|Mi-temps|Descanso|Fin(?:al)? del partido|Intervallo|Fine partita)\b(?!\s[a-zß-öø-ÿа-я])"
 )
 #: `10 minutes later, …` is a sentence, `67' goal` and `67 min: …` are not.
 _SENTENCE = re.compile(r"[a-zß-öø-ÿа-я]")
@@ -122,7 +123,9 @@ def _minute(index: int, text: str) -> Anchor | None:
 
 def _phase(index: int, text: str) -> Anchor | None:
     found = _PHASE.match(text)
-    return Anchor(index=index, kind=Kind.PHASE, form=Form.PREFIX, text=text) if found else None
+    if found is None or KEY_EVENT.fullmatch(plain(text)):
+        return None
+    return Anchor(index=index, kind=Kind.PHASE, form=Form.PREFIX, text=text)
 
 
 def _front(index: int, text: str) -> Anchor | None:
@@ -188,7 +191,8 @@ def _behind(index: int, front: str, read: Scan) -> Anchor | None:
     if people and kind is not Kind.DATE:
         return Anchor(index=index, kind=kind, form=Form.WHOLE, stamp=read.stamp, people=people)
     heading = _PUBLISHED_AT.sub("", front)
-    if kind is not Kind.CLOCK or (heading == front and front[-1] not in "|([–—-,"):
+    said = heading != front or read.opening == "verb" or front[-1] in "|([–—-,"
+    if kind is not Kind.CLOCK or not said:
         return None
     heading = heading.rstrip(" ,;|·-–—([")
     return Anchor(index=index, kind=kind, form=Form.SUFFIX, stamp=read.stamp, text=heading)

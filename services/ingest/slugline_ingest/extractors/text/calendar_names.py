@@ -27,19 +27,20 @@ _MONTHS = (
 )
 MONTHS = {name: n for n, names in enumerate(_MONTHS, start=1) for name in names.split()}
 
-WEEKDAYS = tuple(
-    "monday tuesday wednesday thursday friday saturday sunday"
-    " mon tues tue wed thurs thur thu fri sat sun"
-    " montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag"
-    " lundi mardi mercredi jeudi vendredi samedi dimanche"
-    " lunes martes miércoles jueves viernes sábado domingo"
-    " lunedì martedì mercoledì giovedì venerdì sabato domenica"
-    " segunda-feira terça-feira quarta-feira quinta-feira sexta-feira"
-    " maandag dinsdag woensdag donderdag vrijdag zaterdag zondag"
-    " poniedziałek wtorek środa czwartek piątek sobota niedziela"
-    " måndag tisdag onsdag torsdag fredag lördag söndag mandag tirsdag lørdag søndag"
-    " понедельник вторник среда четверг пятница суббота воскресенье".split()
+_WEEKDAYS = (
+    "monday tuesday wednesday thursday friday saturday sunday",
+    "mon tues tue wed thurs thur thu fri sat sun",
+    "montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag",
+    "lundi mardi mercredi jeudi vendredi samedi dimanche",
+    "lunes martes miércoles jueves viernes sábado domingo",
+    "lunedì martedì mercoledì giovedì venerdì sabato domenica",
+    "segunda-feira terça-feira quarta-feira quinta-feira sexta-feira",
+    "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag",
+    "poniedziałek wtorek środa czwartek piątek sobota niedziela",
+    "måndag tisdag onsdag torsdag fredag lördag söndag mandag tirsdag lørdag søndag",
+    "понедельник вторник среда четверг пятница суббота воскресенье",
 )
+WEEKDAYS = tuple(name for names in _WEEKDAYS for name in names.split())
 
 #: How long the units of `10 minutes ago` are, by how their names begin; days before seconds, for
 #: `días`, and minutes before the `m` of months, which no live page counts in.
@@ -59,6 +60,7 @@ SPANS = (
 _NAMED_ZONES = {
     "BRITISH SUMMER TIME": "Europe/London",
     "BST": "Europe/London",
+    "UK": "Europe/London",
     "CET": "Europe/Berlin",
     "CEST": "Europe/Berlin",
     "MEZ": "Europe/Berlin",

@@ -28,6 +28,9 @@ _COPYRIGHT = re.compile(r"(?P<caption>.*?)\s*(?:©|\(c\)|Ⓒ)\s?(?P<credit>[^©]
 _OF_AGENCY = re.compile(
     rf"(?P<caption>.*[^\s/])\s*(?:—|–|\||/| - )\s?(?P<credit>[^—–|]{{0,40}}(?:{_AGENCIES})(?:/[\w ]{{2,30}})?)"
 )
+_SENTENCE_AND_SOURCE = re.compile(
+    rf"(?P<caption>.*[.!?][”\"’]?)\s(?P<credit>[^.!?]{{2,60}}[/,]\s?(?:{_AGENCIES}))"
+)
 _LABELLED = re.compile(
     r"(?:image|photo|picture|video|foto|bild)\s?(?:caption|source|credit|copyright)s?\s?[,:]\s*(?P<text>.+)",
     re.IGNORECASE,
@@ -35,6 +38,11 @@ _LABELLED = re.compile(
 _OPENING = re.compile(
     r"(?:in pictures|pictured|(?:image|photo|picture|caption|bildunterschrift|légende|im bild|en images"
     r"|en imágenes|in foto|nella foto|na foto|на фото|写真|图)\s?)\s?[:,]",
+    re.IGNORECASE,
+)
+_GALLERY = re.compile(
+    r"(?:in pictures|(?:our |the )?(?:pictures|photos|images|gallery)|en images|diaporama|en imágenes|in bildern"
+    r"|bilder|fotos?|in foto|le foto|em imagens|in beeld|фото)\s?[:|–—-]\s?\S",
     re.IGNORECASE,
 )
 _BARE_CREDIT = re.compile(
@@ -63,12 +71,13 @@ def caption_of(text: str) -> Media | None:
         is_credit = text[:20].casefold().find("caption") < 0
         inner = labelled["text"]
         return Media(credit=inner) if is_credit else Media(caption=inner)
-    for pattern in (_IN_BRACKETS, _BEHIND_LABEL, _COPYRIGHT, _OF_AGENCY):
+    for pattern in (_IN_BRACKETS, _BEHIND_LABEL, _COPYRIGHT, _SENTENCE_AND_SOURCE, _OF_AGENCY):
         found = pattern.fullmatch(text)
         # A full stop in front of the brackets ends a sentence that names its source.
         sentence = found and found["caption"].endswith((".", "?", "!", ".”", '."', ":"))
-        if found and (pattern is _COPYRIGHT or not sentence):
-            return Media(caption=found["caption"], credit=_CREDIT_LABEL.sub("", found["credit"]))
+        if found and (pattern in (_COPYRIGHT, _SENTENCE_AND_SOURCE) or not sentence):
+            caption = _CREDIT_LABEL.sub("", found["caption"])
+            return Media(caption=caption, credit=_CREDIT_LABEL.sub("", found["credit"]))
     return Media(caption=text) if _OPENING.match(text) else None
 
 
@@ -83,6 +92,12 @@ def _may_be_caption(text: str) -> bool:
 def is_caption(text: str) -> bool:
     """Whether *text* stood under a picture."""
     return caption_of(text) is not None or is_credit(text)
+
+
+def is_gallery_title(text: str) -> bool:
+    """Whether *text* may head pictures: `In pictures: The yellow motorway`."""
+    found = caption_of(text) if _GALLERY.match(text) else None
+    return _GALLERY.match(text) is not None and not (found and found.credit)
 
 
 def is_credit(text: str) -> bool:

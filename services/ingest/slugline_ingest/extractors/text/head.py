@@ -11,9 +11,11 @@ from slugline_ingest.extractors.text.names import is_role, people_of
 from slugline_ingest.extractors.text.stamps import Day
 from slugline_ingest.extractors.text.traits import End, without_bullet
 from slugline_ingest.extractors.text.vocabulary import (
+    KEY_EVENT,
     MAYBE_LIVE,
     SURELY_LIVE,
     is_key_points,
+    plain,
 )
 from slugline_ingest.extractors.text.words import Gist, fold, gist_of, likeness
 
@@ -22,10 +24,13 @@ _LONGEST_TITLE = 260
 _LONGEST_SENTENCE_TITLE = 140
 _LONGEST_FURNITURE = 70
 _LONGEST_STANDFIRST = 240
+_LONGEST_SENTENCES = 130
 _TEASERS_WITHIN = 60
 _ALIKE = 0.6
+_TOP = 3
+_BY = re.compile(r"By (?:the )?[A-Z][^.?!]{2,80}$")
 #: Where a teaser says when its entry was published.
-_BRACKETED_END = re.compile(r"\s*[(\[][^()\[\]]*\d[^()\[\]]*[)\]]$")
+_TIME_END = re.compile(r"\s*(?:[(\[][^()\[\]]*\d[^()\[\]]*[)\]]|\d{1,2}[:.]\d\d)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +63,20 @@ def split_head(lines: Sequence[Line], notes: Mapping[int, Anchor]) -> Head:
 
 def _is_signature(lines: Sequence[Line], index: int, notes: Mapping[int, Anchor]) -> bool:
     """Whether a line names who wrote the page: a name or role beside its date or its byline."""
-    beside = any(i in notes for i in range(index - 3, index + 4))
-    return (
-        0 < index < _HEAD
-        and beside
-        and bool(people_of(lines[index].text) or is_role(lines[index].text))
+    if not 0 < index < _HEAD:
+        return False
+    text = lines[index].text
+    if index <= _TOP and _BY.match(text):
+        return True
+    if any(i in notes for i in range(index - 3, index + 4)):
+        return bool(people_of(text) or is_role(text) or _BY.match(text))
+    return _is_name_and_role(lines[index : index + 2]) or _is_name_and_role(
+        lines[index - 1 : index + 1]
     )
+
+
+def _is_name_and_role(pair: Sequence[Line]) -> bool:
+    return len(pair) == 2 and bool(people_of(pair[0].text)) and is_role(pair[1].text)
 
 
 def _title_at(lines: Sequence[Line]) -> int | None:
@@ -99,9 +112,7 @@ def _is_standfirst(rest: Sequence[Line], *, spaced: bool) -> bool:
         return True
     if spaced and not first.apart:
         return True
-    short = traits.width <= 120 and traits.sentences == 1 and traits.end is End.STOP
-    lead_follows = not below or not looks_like_heading(below[0]) or is_key_points(below[0].text)
-    return short and lead_follows
+    return traits.width <= _LONGEST_SENTENCES and traits.sentences <= 2 and traits.end is End.STOP
 
 
 def is_live_title(*texts: str) -> bool:
@@ -117,7 +128,7 @@ def without_teasers(rest: Sequence[Line], titles: Iterable[str]) -> list[str]:
     known = {gist.folded: gist for gist in map(gist_of, titles)}
     lead, in_list = [], False
     for count, line in enumerate(rest):
-        if is_key_points(line.text):
+        if is_key_points(line.text) or KEY_EVENT.fullmatch(plain(line.text)):
             in_list = True
             continue
         in_list = in_list and (line.traits.bulleted or looks_like_heading(line))
@@ -128,7 +139,7 @@ def without_teasers(rest: Sequence[Line], titles: Iterable[str]) -> list[str]:
 
 
 def _is_repeated(line: Line, titles: Mapping[str, Gist]) -> bool:
-    teaser = gist_of(_BRACKETED_END.sub("", without_bullet(line.text)))
+    teaser = gist_of(_TIME_END.sub("", without_bullet(line.text)))
     if teaser.folded in titles:
         return True
     words = set(teaser.folded.split())
@@ -156,4 +167,4 @@ def teasers_end(lines: Sequence[Line], start: int) -> int:
             return end
         seen.add(folded)
         end += 1
-    return max(start, end - 1)
+    return start if end == len(lines) else max(start, end - 1)

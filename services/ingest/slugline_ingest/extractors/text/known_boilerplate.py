@@ -11,7 +11,9 @@ LINES = (
     r"share(?: this)?(?: post| article| page| story| update)?(?: (?:on|via) \w+)?",
     r"share this with|share page|share (?:on )?(?:facebook|twitter|x|whatsapp|linkedin|email)",
     r"(?:copy|copied)(?: (?:link|url))?(?: to clipboard)?|link copied!?|copy this link",
-    r"about sharing|sharing this update",
+    r"about sharing|sharing this update|article share tools|(?:view )?more share options",
+    r"find out more|skip to timeline|show key events only|all times (?:stated )?are .{2,20}",
+    r"follow (?:the|our|this) author|suivez (?:notre|le) direct|breaking(?: news)?",
     r"(?:facebook|twitter|x|whatsapp|linkedin|email|e-mail|telegram|reddit|pinterest|messenger"
     r"|instagram|youtube|tiktok|flipboard|bluesky|threads|print)(?:[ ,|/]+(?:facebook|twitter"
     r"|x|whatsapp|linkedin|email|e-mail|telegram|reddit|pinterest|messenger|print|copy link))*",
@@ -107,6 +109,11 @@ OPENINGS = (
     r"(?:©|\(c\)|copyright)\s?.{0,80}$|all rights reserved|alle rechte vorbehalten"
     r"|tous droits réservés|todos los derechos reservados|tutti i diritti riservati",
     r"terms (?:of (?:use|service)|and conditions|& conditions)\b.{0,40}$|do not sell my",
+    r"got a tv licence|you need (?:one|a licence) to watch live tv",
+    r"read more about these links|please turn on javascript",
+    r"(?:listen to|tap here|click here to listen).{0,100}\bpodcasts?\b",
+    r"(?:this|our|the) (?:live (?:page|blog|coverage|feed|stream)|blog|page|coverage) (?:is|has) (?:now )?(?:been )?"
+    r"(?:closed|ended|moved|over|finished|concluded)\b.{0,40}$",
     r"to display this content from|one of your browser extensions|this video (?:can not|cannot|can't) be"
     r"|allow (?:instagram|twitter|x|facebook|youtube|tiktok|google) content|accept and continue",
 )

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from slugline_ingest.extractors.text.captions import is_caption
+from slugline_ingest.extractors.text.captions import is_caption, is_gallery_title
 from slugline_ingest.extractors.text.lines import Line
-from slugline_ingest.extractors.text.traits import End
+from slugline_ingest.extractors.text.traits import End, Traits
 from slugline_ingest.extractors.text.vocabulary import (
     MORE_FOLLOWS,
     announced_headline,
@@ -63,7 +63,7 @@ _STEPS: dict[Role, dict[Role, float]] = {
     _L: {_L: 0.0, _H: 0.0, _P: 0.5},
     _H: {_T: 0.0, _H: 2.5, _C: 2.0, _P: 0.3, _N: 0.3, _K: 0.3, _E: 1.0, _I: 9.0},
     _T: {_T: 0.0, _I: 9.0, _H: 0.0, _C: 1.0, _P: 0.2, _N: 0.0, _K: 0.0},
-    _I: {_I: 0.0, _T: 1.0, _H: 0.3, _C: 1.5, _P: 0.5, _N: 0.0, _K: 0.0},
+    _I: {_I: 0.0, _T: 1.0, _H: 0.3, _C: 3.5, _P: 0.5, _N: 0.0, _K: 0.0},
     _C: {_S: 0.0, _H: 3.5, _C: 2.5, _T: 4.0, _P: 1.0, _N: 0.5, _K: 0.5},
     _S: {_H: 0.0, _C: 1.5, _T: 3.0, _P: 1.0, _N: 0.5, _K: 0.5},
     _P: {_T: 0.0, _H: 0.0, _C: 0.7, _P: 0.0, _N: 0.0, _K: 0.0, _L: 0.5, _I: 9.0},
@@ -72,7 +72,7 @@ _STEPS: dict[Role, dict[Role, float]] = {
     _E: {_T: 0.0, _H: 2.0, _C: 1.0, _P: 0.3, _N: 0.3, _K: 0.3},
 }
 #: What it costs to end on a role.
-_LAST: dict[Role, float] = {_H: 1.5, _N: 1.0, _C: 2.0}
+_LAST: dict[Role, float] = {_H: 1.5, _N: 1.0, _C: 3.0}
 
 _ALIKE, _SAME = 2.5, 3.5
 _ALIKE_FROM = 0.5
@@ -99,8 +99,10 @@ def label(lines: Sequence[Line], reading: Reading, *, heading: str | None = None
     start = Role.LEAD if reading.headings and heading is None else Role.HEADING
     paths = [_Path(0.0, start, gist_of(heading or ""), None)]
     colon = False
-    for line in lines:
+    for index, line in enumerate(lines):
         costs = role_costs(line, reading, after_colon=colon)
+        if is_gallery_title(line.text) and any(is_caption(b.text) for b in lines[index + 1 :][:1]):
+            costs = {Role.HEADING: 0.0, Role.LEAD: 0.0, Role.TEXT: 5.0}
         gist = gist_of(line.text) if Role.CARD in costs or Role.HEADING in costs else _NO_GIST
         paths = _advanced(paths, gist, costs, reading)
         colon = line.traits.end is End.COLON and Role.INTRO not in costs
@@ -171,7 +173,7 @@ def role_costs(line: Line, reading: Reading, *, after_colon: bool = False) -> di
     if is_caption(line.text):
         return {**costs, Role.CAPTION: 0.0, Role.HEADING: heading_cost(line, reading)}
     if after_colon or line.traits.end in (End.NONE, End.COMMA):
-        costs[Role.ITEM] = (0.4 if line.traits.width < 40 else 1.2) - 8.5 * after_colon
+        costs[Role.ITEM] = _item_cost(line, reading) - 8.5 * after_colon
     if reading.headings:
         costs[Role.HEADING] = heading_cost(line, reading) + after_colon
     costs[Role.ECHO] = _card_cost(line, reading)
@@ -231,11 +233,23 @@ _HEADING_END = {
 }
 
 
+def _item_cost(line: Line, reading: Reading) -> float:
+    if not reading.headings:
+        return 0.2
+    return 0.4 if line.traits.width < 40 else 1.2
+
+
 def _card_cost(line: Line, reading: Reading) -> float:
     traits = line.traits
     cost = _HEADING_END[traits.end] + max(0.0, (traits.width - 130) / 25)
-    cost += 2.0 * (traits.width < 25 or traits.words < 4) + 1.5 * (traits.sentences - 1)
+    cost += _shortness(traits) + 1.5 * (traits.sentences - 1)
     return cost + 2.0 * (reading.marked and line.marked) + 3.0 * traits.lower
+
+
+def _shortness(traits: Traits) -> float:
+    if traits.width >= 25 and traits.words >= 4:
+        return 0.0
+    return 1.0 if traits.width >= 15 and traits.words >= 3 else 2.0
 
 
 def _standfirst_cost(line: Line) -> float:

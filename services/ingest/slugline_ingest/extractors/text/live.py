@@ -7,10 +7,11 @@ from itertools import pairwise
 from slugline_ingest.extractors.text.anchors import Anchor, Form, Kind
 from slugline_ingest.extractors.text.head import Head, is_live_title
 from slugline_ingest.extractors.text.lines import Line
+from slugline_ingest.extractors.text.names import people_of
 from slugline_ingest.extractors.text.pattern import Pattern
 from slugline_ingest.extractors.text.pieces import Piece
 from slugline_ingest.extractors.text.shaped import cards_with_sign
-from slugline_ingest.extractors.text.traits import End, traits_of
+from slugline_ingest.extractors.text.traits import End, end_of, traits_of
 from slugline_ingest.extractors.text.vocabulary import MAYBE_LIVE, is_key_points
 
 #: A line of a log, of a table or of code, not of a newsroom.
@@ -19,8 +20,11 @@ _MACHINE = re.compile(
     r"|^\[[\w.:/-]+\]|-->|^\w+\[\d+\]|\b\w+\.\w+\.\w+\b|::|\t|;\S|^\s*\S+,\S+,\S+"
 )
 _ENOUGH_LIVE = 2.0
+_MOSTLY_TOLD = 0.8
+_FEWEST = 3
 _MACHINE_SHARE = 0.4
 _IN_ORDER = 0.55
+_TELLING = 0.5
 
 
 def are_entries(pattern: Pattern, pieces: Sequence[Piece], head: Head) -> bool:
@@ -34,13 +38,29 @@ def are_entries(pattern: Pattern, pieces: Sequence[Piece], head: Head) -> bool:
     if live:
         return True
     if pattern.family[0] in (Kind.BYLINE, Kind.RELATIVE):
-        # Lists of other stories look just so.
-        return bool(MAYBE_LIVE.search(f"{head.title} {head.description}"))
+        # Lists of other stories and readers' comments look just so.
+        said = MAYBE_LIVE.search(f"{head.title} {head.description}")
+        return bool(said) or _are_told(pieces)
     if pattern.family[1] is Form.WHOLE:
         return True
     if not _is_in_order(pattern.cuts):
         return False
-    return any(piece.rows and piece.title for piece in pieces) or _are_sentences(own)
+    telling = sum(bool(piece.rows and piece.title) for piece in pieces)
+    return telling >= _TELLING * len(pieces) or _are_sentences(own)
+
+
+def _are_told(pieces: Sequence[Piece]) -> bool:
+    """Whether nearly all of *pieces* have a heading that is no name, and sentences under it."""
+    told = [
+        piece
+        for piece in pieces
+        if piece.title and not people_of(piece.title) and any(map(_is_told, piece.paragraphs))
+    ]
+    return len(told) >= _MOSTLY_TOLD * len(pieces) and len(told) >= _FEWEST
+
+
+def _is_told(paragraph: str) -> bool:
+    return len(paragraph) >= 50 and end_of(paragraph) is End.STOP
 
 
 def _is_in_order(cuts: Sequence[Anchor]) -> bool:

@@ -104,12 +104,14 @@ _SEPARATOR = re.compile(
 )
 _BYLINE = re.compile(
     r"(?:by|von|par|por|di|door|av|af|text|texte|texto|testo|tekst|autor|autora|auteur|autore"
-    r"|author|written by|reported by|автор|от)(?:\s*:\s*|\s+)(?P<names>\S.*)",
+    r"|author|(?:written|reported|edited|compiled|curated) by|автор|от)(?:\s*:\s*|\s+)(?P<names>\S.*)",
     re.IGNORECASE,
 )
 _FROM_DESK = re.compile(
-    r"from\s+(?:the\s+)?(?P<desk>[\w. ]{2,30}?)['’]s?\s+(?P<names>[^\W\d_].{3,90})", re.IGNORECASE
+    r"(?:(?:analysis|reporting|report)\s+)?(?:from|by)\s+(?:the\s+)?(?P<desk>[\w. ]{2,30}?)['’]s?\s+(?P<names>[^\W\d_].{3,90})",
+    re.IGNORECASE,
 )
+_STAFF = re.compile(r"(?:From|By) (?:the )?(?P<desk>[A-Z][\w.' ]{2,30} (?:staff|team|desk))")
 _PLACE = re.compile(r"\s+(?:in|at|aus|à|en|em|da)\s+[^\W\d_][\w ,.'’-]*$")
 _TOKEN = re.compile(r"[^\W\d_](?:[^\W\d_]|['’.\-\u2010\u2011])*")
 
@@ -117,21 +119,25 @@ _TOKEN = re.compile(r"[^\W\d_](?:[^\W\d_]|['’.\-\u2010\u2011])*")
 _ROLE = re.compile(
     r"\b(?:editor|correspondent|reporter|writer|journalist|producer|bureau chief|columnist|analyst"
     r"|redakteur(?:in)?|korrespondent(?:in)?|journaliste|correspondant|redactor(?:a)?"
-    r"|corresponsal|giornalista|redacteur|verslaggever)s?\b",
+    r"|corresponsal|giornalista|redacteur|verslaggever)s?\b"
+    r"|^reporting (?:from|in|by)\b",
     re.IGNORECASE,
 )
 _LONGEST_NAME = 45
 _LONGEST_ROLE = 60
 
 
-def is_name(text: str) -> bool:
-    """Whether *text* looks like the name of one person: `Jane Dalton`, `Ana de la Torre`."""
+def is_name(text: str, *, capitals: bool = False) -> bool:
+    """Whether *text* looks like the name of one person: `Jane Dalton`, `Ana de la Torre`.
+
+    *capitals*: it may be in capitals throughout, as headings and labels often are.
+    """
     tokens = text.split()
-    if not 2 <= len(tokens) <= 5 or len(text) > _LONGEST_NAME or text.isupper():
+    if not 2 <= len(tokens) <= 5 or len(text) > _LONGEST_NAME:
         return False
     if tokens[0].casefold() in _NO_NAMES or tokens[-1].casefold() in _PARTICLES:
         return False
-    return all(_is_name_token(token) for token in tokens)
+    return (capitals or not text.isupper()) and all(map(_is_name_token, tokens))
 
 
 def _is_name_token(token: str) -> bool:
@@ -142,11 +148,15 @@ def _is_name_token(token: str) -> bool:
 
 def people_of(text: str) -> tuple[str, ...]:
     """The people that *text* names and nothing else; none when there is anything else."""
-    bare = _PLACE.sub("", text.strip(" ,;|·-–—"))
-    parts = [part for part in _SEPARATOR.split(bare) if part]
+    parts = _parts(text)
     while len(parts) > 1 and is_role(parts[-1]):
         parts.pop()
     return tuple(parts) if parts and all(map(is_name, parts)) else ()
+
+
+def _parts(text: str) -> list[str]:
+    bare = _PLACE.sub("", text.strip(" ,;|·-–—"))
+    return [part for part in _SEPARATOR.split(bare) if part]
 
 
 def byline_of(text: str) -> tuple[str, ...]:
@@ -154,7 +164,14 @@ def byline_of(text: str) -> tuple[str, ...]:
     if len(text) > 2 * _LONGEST_NAME + 30:
         return ()
     found = _BYLINE.fullmatch(text) or _FROM_DESK.fullmatch(text)
-    return people_of(found["names"]) if found else ()
+    if found is None:
+        staff = _STAFF.fullmatch(text)
+        return (staff["desk"],) if staff else ()
+    parts = _parts(found["names"])
+    # Behind the names may stand what they are, or whom they work for.
+    while len(parts) > 1 and (is_role(parts[-1]) or not is_name(parts[-1], capitals=True)):
+        parts.pop()
+    return tuple(parts) if all(is_name(part, capitals=True) for part in parts) else ()
 
 
 def is_role(text: str) -> bool:

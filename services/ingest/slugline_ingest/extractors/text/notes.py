@@ -7,7 +7,7 @@ from slugline_ingest.extractors.text.labels import looks_like_heading
 from slugline_ingest.extractors.text.lines import Line
 from slugline_ingest.extractors.text.names import people_of
 from slugline_ingest.extractors.text.pattern import Pattern
-from slugline_ingest.extractors.text.position import name_lines
+from slugline_ingest.extractors.text.signatures import name_lines
 from slugline_ingest.extractors.text.stamps import Stamp
 
 _NOTED = (Kind.CLOCK, Kind.EPOCH, Kind.RELATIVE, Kind.UPDATED, Kind.BYLINE)
@@ -24,9 +24,12 @@ def notes_beside(
     for anchor in anchors:
         # A date parts days only where an entry begins below it; elsewhere it is text.
         near = {anchor.index - 1, anchor.index + 1, anchor.index + 2}
-        if anchor.kind is Kind.DATE and anchor.form is Form.WHOLE and near & cuts:
+        if _is_date(anchor) and near & cuts:
             notes[anchor.index] = anchor
-    for index in name_lines(lines, pattern, notes):
+    first = pattern.cuts[0].index
+    notes |= {a.index: a for a in anchors if a.index < first and _is_date(a)}
+    writers = {name for a in (*pattern.cuts, *notes.values()) for name in a.people}
+    for index in name_lines(lines, pattern.cuts, notes, writers):
         people = people_of(lines[index].text)
         notes[index] = Anchor(index=index, kind=Kind.BYLINE, form=Form.WHOLE, people=people)
     return notes
@@ -45,10 +48,13 @@ def _is_note(anchor: Anchor) -> bool:
     return anchor.form is Form.WHOLE and anchor.kind in _NOTED
 
 
+def _is_date(anchor: Anchor) -> bool:
+    return anchor.kind is Kind.DATE and anchor.form is Form.WHOLE
+
+
 def _parts_days(anchor: Anchor, lines: Sequence[Line]) -> bool:
     below = lines[anchor.index + 1 : anchor.index + 2]
-    is_date = anchor.kind is Kind.DATE and anchor.form is Form.WHOLE
-    return is_date and any(map(looks_like_heading, below))
+    return _is_date(anchor) and any(map(looks_like_heading, below))
 
 
 def days_of(cuts: Sequence[Anchor], notes: Mapping[int, Anchor]) -> list[Stamp | None]:

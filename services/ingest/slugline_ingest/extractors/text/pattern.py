@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 
 from slugline_ingest.extractors.text.anchors import Anchor, Form, Kind
 from slugline_ingest.extractors.text.labels import looks_like_heading
@@ -39,6 +40,7 @@ _FAMILIES: tuple[Family, ...] = (
 #: A family yields to a later one that has this many times its hits.
 _OUTNUMBERED = 1.8
 _ENOUGH = 3
+_TIMED = (Kind.CLOCK, Kind.EPOCH, Kind.RELATIVE)
 _SHORT_DUMP = 60
 _LONGEST_NAME = 40
 _HEAD = 150
@@ -55,7 +57,7 @@ class Pattern:
 
 def with_names_settled(anchors: Sequence[Anchor], lines: Sequence[Line]) -> list[Anchor]:
     """*anchors* where text behind a time is known for a name, if the whole document says so."""
-    behind = [a for a in anchors if a.form is Form.PREFIX and a.kind is not Kind.MINUTE]
+    behind = [a for a in anchors if a.form is Form.PREFIX and a.kind in _TIMED]
     with_comma = [a for a in behind if a.comma]
     without = [a for a in behind if not a.comma]
     named: set[int] = set()
@@ -73,7 +75,7 @@ def _may_be_name(anchor: Anchor) -> bool:
 
 
 def _are_names(group: Sequence[Anchor], lines: Sequence[Line]) -> bool:
-    if not group:
+    if not group or not _have_text_between(group):
         return False
     named = [a for a in group if people_of(a.text)]
     if group[0].comma:
@@ -83,6 +85,12 @@ def _are_names(group: Sequence[Anchor], lines: Sequence[Line]) -> bool:
         return False
     repeated = len({fold(a.text) for a in named}) < len(named)
     return repeated or _stand_by_headings(named, lines)
+
+
+def _have_text_between(anchors: Sequence[Anchor]) -> bool:
+    """Whether most of *anchors* have lines of text between them, unlike those of a timetable."""
+    gaps = [b.index - a.index > 1 for a, b in pairwise(anchors)]
+    return 2 * sum(gaps) >= len(gaps)
 
 
 def _stand_by_headings(anchors: Sequence[Anchor], lines: Sequence[Line]) -> bool:
@@ -154,7 +162,7 @@ def _without_teasers(anchors: Sequence[Anchor], lines: Sequence[Line]) -> list[A
     if len(plain) >= _ENOUGH:
         anchors = [a for a in anchors if a.index not in bulleted]
     last = {fold(a.text): a.index for a in anchors if a.text}
-    cutting = {a.index for a in anchors}
+    cutting = {a.index for a in anchors if a.kind is not Kind.PHASE}
     return [
         a
         for a in anchors

@@ -7,34 +7,9 @@ from statistics import median
 from slugline_ingest.extractors.text.anchors import Form
 from slugline_ingest.extractors.text.labels import looks_like_heading
 from slugline_ingest.extractors.text.lines import Line
-from slugline_ingest.extractors.text.names import is_role, people_of
 from slugline_ingest.extractors.text.pattern import Pattern, Position
-from slugline_ingest.extractors.text.words import fold
 
-#: How far from an anchor the line with a name may stand.
-_NAME_OFFSETS = (1, -1, 2)
 _LINES_LOOKED_AT = 4
-
-
-def name_lines(lines: Sequence[Line], pattern: Pattern, notes: Collection[int]) -> set[int]:
-    """The lines that are names of writers because a name stands at that place in most entries."""
-    cuts = {anchor.index for anchor in pattern.cuts}
-    found: set[int] = set()
-    if pattern.cuts[0].form is not Form.WHOLE:
-        return found
-    for offset in _NAME_OFFSETS:
-        places = [i + offset for i in sorted(cuts) if 0 <= i + offset < len(lines)]
-        places = [i for i in places if i not in cuts and i not in notes]
-        named = [i for i in places if people_of(lines[i].text)]
-        repeated = len({fold(lines[i].text) for i in named}) < len(named)
-        if len(named) >= 2 and len(named) >= (0.4 if repeated else 0.75) * len(cuts):
-            found.update(named)
-            found.update(i + 1 for i in named if _is_role_at(lines, i + 1))
-    return found
-
-
-def _is_role_at(lines: Sequence[Line], index: int) -> bool:
-    return index < len(lines) and is_role(lines[index].text)
 
 
 def position_of(lines: Sequence[Line], pattern: Pattern, notes: Collection[int]) -> Position:

@@ -89,10 +89,12 @@ _VERB = _flags(
 
 _PREPOSITION = _flags(
     r"""
-    (?:at|on|am|um|le|à|las|los|a|alle|ore|ora|h|às|om|kl\.?|klo|в|el|del?|the|local\s+time|den
-      |time|uhr|den|il|em|op|van)\b(?=\W) | le\s | à\s
+    (?:at|on|am|um|le|à|las|los|a|alle|ore|ora|às|om|kl\.?|klo|godz\.?|в|el|del?|the|den|il|em|op
+      |van|as\s+of)\b(?=\W) | le\s | à\s
     """
 )
+
+_UNIT = _flags(r"(?:local\s+time|time|uhr|h)\b(?=\W|$)")
 
 _LONG_ZONE = rf"(?:{_any(tuple(z for z in ZONE_NAMES if len(z) > 2))})"
 _SHORT_ZONE = rf"(?:{_any(tuple(z for z in ZONE_NAMES if len(z) <= 2))})"
@@ -119,6 +121,7 @@ TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("back", _BACK),
     ("verb", _VERB),
     ("weekday", _flags(rf"{_WEEKDAY}\b\.?")),
+    ("unit", _UNIT),
     ("preposition", _PREPOSITION),
     ("sign", _SIGN),
 )

@@ -72,13 +72,17 @@ class Scan:
 
 def scan(text: str, start: int = 0) -> Scan:
     """Read as many tokens of a stamp as *text* has from *start* on."""
-    stamp, end, gap, opening = Stamp(), start, "", ""
+    stamp, end, gap, opening, pending = Stamp(), start, "", "", False
     for kind, found in _tokens(text, start):
         read = _READERS[kind](stamp, found)
         if read is None:
             break
-        stamp, end = read, found.end()
-        gap = gap + found[0] if kind == "sign" else ""
+        stamp = read
+        # A preposition that nothing follows is a word of the text: `8.02pm - The vote`.
+        pending = kind == "preposition" or (pending and kind == "sign")
+        if not pending:
+            end = found.end()
+            gap = gap + found[0] if kind == "sign" else ""
         opening = opening or ("" if kind == "sign" else kind)
     return Scan(stamp, end, gap, opening)
 
@@ -181,6 +185,7 @@ _READERS = {
     "back": _back,
     "verb": _verb,
     "weekday": _filler,
+    "unit": _filler,
     "preposition": _filler,
     "sign": _filler,
 }

@@ -11,7 +11,9 @@ _STOPS = ".…。．｡।۔"
 _ASKS = "?!？！؟‽"
 _COLONS = ":："
 _COMMAS = ",;،、，；"
-_ABBREVIATED = re.compile(r"(?:\b[A-Za-z]\.){2,}$|\b(?:Inc|Co|Jr|Sr|Ltd|vs|No|St)\.$")
+_ABBREVIATED = re.compile(
+    r"(?:\b[A-Za-z]\.){2,}$|\b(?:Inc|Co|Jr|Sr|Ltd|vs|No|St|Mio|Mrd|proc|mln|mld|tys|zł|pct|mil|млн|млрд|руб|тыс)\.$"
+)
 _TRAILING_OFF = re.compile(r"(?:…|\.\.\.)$")
 #: Group by group, so that an opener may stand between the blank and the first letter.
 _BOUNDARY = re.compile(r"[.!?…][\"'’”»)\]]*\s+[\"'‘“«„¿¡(\[]*[^\W\d_a-zß-öø-ÿа-я]|[。！？؟۔।](?=.)")

@@ -2,6 +2,7 @@
 
 import re
 
+_LABEL_END = re.compile("[:|>»]")
 _CURLY = str.maketrans("‘’′", "'''")
 
 
@@ -33,7 +34,8 @@ MAYBE_LIVE = _words(
 #: What heads a list of teasers above the first entry.
 KEY_POINTS = _words(
     r"(?:the )?key (?:points|events|moments|developments|updates|takeaways|facts)",
-    r"what we know(?: so far)?|what you need to know|what's happening|the latest|top lines?"
+    r"what we(?:'re| are) (?:covering|following|watching)(?: (?:here|today))?|(?:here's|here is) the latest"
+    r"|what we know(?: so far)?|what you need to know|what's happening|the latest|top lines?"
     r"|at a glance|(?:the )?(?:main|top) (?:points|stories|headlines|developments)|summary|highlights"
     r"|live (?:reporting|feed|updates)|story so far|the story so far|the essentials?|in brief|recap",
     r"das wichtigste(?: in kürze| im überblick| auf einen blick)?|auf einen blick|im überblick"
@@ -92,7 +94,8 @@ def is_card_intro(text: str) -> bool:
 
 def announced_headline(text: str) -> str:
     """The headline in a line such as `Read more: Bridge closed`; empty when it is no such line."""
-    label, colon, headline = text.partition(":")
-    if not colon or len(label) > 40 or len(headline.strip()) < 12:
+    found = _LABEL_END.search(text)
+    label, headline = (text[: found.start()], text[found.end() :]) if found else (text, "")
+    if not found or len(label) > 40 or len(headline.strip()) < 12:
         return ""
     return headline.strip() if CARD_INTRO.fullmatch(plain(label)) else ""
