@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection to an endpoint, on asyncio's Protocol; answers parsed by httptools."""
 
 import asyncio
+import ssl
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,7 +10,7 @@ import httptools
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds of one exchange: seconds, and bytes of an answer."""
+    """Bounds of one exchange: seconds, and bytes of an answer. Idle connections end after *idle*."""
 
     connect: float = 5.0
     total: float = 15.0
@@ -20,17 +21,20 @@ class Limits:
     kept: int = 4
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer as it came over the wire. *whole* says that the connection can be used again."""
+    """What counts of an answer."""
 
     status: int
     retry_after: str | None
-    whole: bool
 
 
-class StaleConnectionError(ConnectionError):
-    """A kept connection was closed before any byte of the answer: nobody read the request."""
+class LostConnectionError(Exception):
+    """The connection ended before the head of the answer was whole."""
+
+
+class StaleConnectionError(Exception):
+    """A kept connection ended before any byte of the answer: its endpoint had given it up."""
 
 
 class ProtocolFaultError(Exception):
@@ -38,54 +42,53 @@ class ProtocolFaultError(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """One connection; one exchange at a time."""
+    """One connection; one exchange at a time. `closed` says that it cannot be used again.
+
+    A request is written whole: it is a few kB that we hold anyway, so that a receiver which does
+    not read costs no more memory than the body, until the time limit.
+    """
 
     def __init__(self, limits: Limits) -> None:
+        self.closed = False
         self._limits = limits
         self._transport: asyncio.Transport | None = None
-        self._waiting: asyncio.Future[Reply] | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self.closed = False
-        self.used = False
+        self._reply: asyncio.Future[Reply] | None = None
+        self._used = False
         self._reset()
 
     def _reset(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._status = 0
-        self._head = 0
+        self._size = 0
         self._body = 0
-        self._received = False
         self._in_body = False
         self._retry_after: str | None = None
 
     # --- the exchange -------------------------------------------------------------------------------
 
-    async def exchange(self, head: bytes, body: bytes) -> Reply:
-        """Send a request, wait for its answer.
+    async def exchange(self, request: bytes) -> Reply:
+        """Send *request*, wait for its answer. However this ends but well, the connection is closed.
 
-        Raises StaleConnectionError, ConnectionError, ProtocolFaultError; time limits are the caller's.
+        Raises StaleConnectionError, LostConnectionError, SSLError, ProtocolFaultError; time limits
+        are the caller's.
         """
+        again, self._used = self._used, True
+        if self._transport is None or self._transport.is_closing():
+            self.close()
+            raise StaleConnectionError if again else LostConnectionError("closed")
         self._reset()
-        again, self.used = self.used, True
-        self._waiting = asyncio.get_running_loop().create_future()
+        self._reply = asyncio.get_running_loop().create_future()
         try:
-            self._send(head + body)
-            reply = await self._waiting
-        except ConnectionError as error:
-            if again and not self._received:
-                raise StaleConnectionError(str(error)) from error
+            self._transport.write(request)
+            return await self._reply
+        except BaseException as error:
+            self.close()
+            lost = isinstance(error, (LostConnectionError, ssl.SSLError))
+            if again and lost and not self._size:
+                raise StaleConnectionError from error
             raise
         finally:
-            self._waiting = None
-        if not reply.whole:
-            self.close()
-        return reply
-
-    def _send(self, data: bytes) -> None:
-        if self._transport is None or self._transport.is_closing():
-            raise ConnectionResetError("the connection was closed")
-        self._transport.write(data)
+            self._reply = None
 
     def close(self) -> None:
         """Close at once; what was not sent is dropped."""
@@ -100,64 +103,81 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
-        # An answer without a length ends where the connection does (RFC 9112 section 6.3).
-        if self._in_body and exc is None:
-            self._finish(whole=False)
+        # An answer without a length ends where the connection does (RFC 9112 section 6.3). One that
+        # was cut short has said its status all the same.
+        if self._in_body:
+            self._finish(keep=False)
+        elif isinstance(exc, ssl.SSLError):
+            self._fail(exc)
         else:
-            self._fail(
-                ConnectionResetError(str(exc) if exc else "closed before the answer was whole")
-            )
+            self._fail(LostConnectionError("reset" if exc else "closed"))
 
     def data_received(self, data: bytes) -> None:
-        if self._waiting is None or self._waiting.done():
+        if self._reply is None or self._reply.done():
             self.close()  # an endpoint that speaks unasked
             return
-        self._received = True
-        if not self._in_body:
-            self._head += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._break("answered with an upgrade")
+            self._feed(data)
         except httptools.HttpParserError as error:
-            self._break(f"not an HTTP answer ({str(error) or type(error).__name__})")
-        if self._head > self._limits.head and not self._in_body:
-            self._break(f"more than {self._limits.head} bytes of headers")
+            self._fail(ProtocolFaultError(f"not an HTTP answer ({error or type(error).__name__})"))
+
+    def _feed(self, data: bytes) -> None:
+        """Give *data* to the parser, but not more than the limits of head and whole answer."""
+        if not self._in_body:
+            room = self._limits.head - self._size
+            self._size += len(data)
+            self._parser.feed_data(data[:room])
+            if self._in_body:
+                self._parser.feed_data(data[room:])
+            elif len(data) > room:
+                self._fail(ProtocolFaultError(f"more than {self._limits.head} bytes of headers"))
+            return
+        self._size += len(data)
+        if self._size > self._limits.head + self._limits.body:  # framing and trailers count too
+            self._finish(keep=False)
+        else:
+            self._parser.feed_data(data)
 
     # --- httptools ----------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        if self._reply is None or self._reply.done():
+            self.close()  # bytes after the answer: what they belong to, nobody can say
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"retry-after":
+        if not self._in_body and name.lower() == b"retry-after":
             self._retry_after = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
+        if self._status < 100 or self._status == 101:
+            self._fail(ProtocolFaultError(f"answered {self._status}"))
         self._in_body = self._status >= 200
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)
         if self._body > self._limits.body:
-            self._finish(whole=False)  # its status counts; the rest of it does not
+            self._finish(keep=False)  # its status counts; the rest of it does not
 
     def on_message_complete(self) -> None:
-        if self._status >= 200:
-            self._finish(whole=self._parser.should_keep_alive())
+        if self._in_body:
+            self._finish(keep=self._parser.should_keep_alive() and self._all_sent())
         else:  # 100, 103: the answer itself is still to come, and the same parser reads on
             self._retry_after = None
 
+    def _all_sent(self) -> bool:
+        """Whether the request is out; an endpoint may answer before it has read it."""
+        return self._transport is not None and not self._transport.get_write_buffer_size()
+
     # --- ends ---------------------------------------------------------------------------------------
 
-    def _finish(self, *, whole: bool) -> None:
-        if self._waiting and not self._waiting.done():
-            self._waiting.set_result(Reply(self._status, self._retry_after, whole))
-        if not whole:
+    def _finish(self, *, keep: bool) -> None:
+        if self._reply and not self._reply.done():
+            self._reply.set_result(Reply(self._status, self._retry_after))
+        if not keep:
             self.close()
 
-    def _break(self, why: str) -> None:
-        if self._waiting and not self._waiting.done():
-            self._waiting.set_exception(ProtocolFaultError(why))
+    def _fail(self, error: Exception) -> None:
+        if self._reply and not self._reply.done():
+            self._reply.set_exception(error)
         self.close()
-
-    def _fail(self, error: ConnectionError) -> None:
-        if self._waiting and not self._waiting.done():
-            self._waiting.set_exception(error)

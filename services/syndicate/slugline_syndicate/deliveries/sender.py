@@ -6,9 +6,11 @@ an `Answer`.
 
 import asyncio
 import errno
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -16,23 +18,46 @@ from functools import lru_cache
 from slugline.clock import Clock
 from slugline.egress import Destination, EgressGuard, Resolver, approved
 from slugline.errors import EgressRefusedError
+from slugline_syndicate.deliveries.dialling import first_open
 from slugline_syndicate.deliveries.exchange import Answer, Request
 from slugline_syndicate.deliveries.http1 import (
     Connection,
     Limits,
+    LostConnectionError,
     ProtocolFaultError,
     Reply,
     StaleConnectionError,
 )
+from slugline_syndicate.deliveries.pool import Pool
 
 #: The longest that an endpoint may ask us to wait.
 LONGEST_RETRY_AFTER = timedelta(hours=24)
-#: Connections kept idle over all endpoints.
-IDLE_CONNECTIONS = 1_000
+#: URLs whose parts are kept at hand.
+PREPARED = 16_384
 
-_OUR_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+#: What fails because this machine has run out of something.
+_OUR_ERRORS = frozenset(
+    {
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOBUFS,
+        errno.ENOMEM,
+        socket.EAI_MEMORY,
+        socket.EAI_SYSTEM,
+    }
+)
 
-_Origin = tuple[str, str, int]
+
+class _UnsendableError(Exception):
+    """A request that would not be one on the wire: a fault of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What is the same in every request to one URL."""
+
+    wanted: Destination
+    head: bytes
 
 
 class Sender:
@@ -53,138 +78,107 @@ class Sender:
         self._tls = tls
         self._limits = limits
         self._agent = agent
-        self._idle: dict[_Origin, list[tuple[Connection, asyncio.TimerHandle]]] = {}
-        self._count = 0
+        self._pool = Pool(limits)
+        self._prepared = lru_cache(PREPARED)(self._prepare)
 
     async def post(self, request: Request) -> Answer:
         started = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._limits.total):
                 reply = await self._post(request)
-        except TimeoutError as error:
-            why = str(error) or f"no answer within {self._limits.total:g} s"
-            return self._failed(f"timeout: {why}", started)
-        except EgressRefusedError as error:
-            return self._failed(f"refused: {error}", started)
-        except ssl.SSLError as error:
-            return self._failed(f"tls: {_tls_reason(error)}", started)
-        except ProtocolFaultError as error:
-            return self._failed(f"protocol: {error}", started)
-        except OSError as error:
-            return self._failed(
-                f"connect: {_reason(error)}", started, our=error.errno in _OUR_ERRORS
-            )
+        except (OSError, EgressRefusedError, _UnsendableError, *_FAULTS) as error:
+            why, ours = self._reason(error)
+            return Answer(error=why, duration=self._since(started), our_fault=ours)
         retry_after = parse_retry_after(reply.retry_after, self._clock.now())
         return Answer(status=reply.status, retry_after=retry_after, duration=self._since(started))
 
     async def _post(self, request: Request) -> Reply:
-        wanted = self._destination(request.url)
-        head = _head(wanted, request, self._agent)
-        connection = self._kept(wanted)
+        prepared = self._prepared(request.url)
+        data = _whole(prepared.head, request)
+        connection = self._pool.take(request.url)
         if connection is not None:
             try:
-                return await self._exchange(connection, wanted, head, request.body)
+                return await self._exchange(connection, request.url, data)
             except StaleConnectionError:
-                pass  # nobody read it: once more on a fresh connection, inside the same attempt
-        return await self._exchange(await self._connect(wanted), wanted, head, request.body)
+                pass  # nobody answers there: once more on a fresh connection, in the same attempt
+        connection = await self._connect(prepared.wanted)
+        return await self._exchange(connection, request.url, data)
 
-    def _destination(self, url: str) -> Destination:
-        return _checked(self._guard, url)
+    def _prepare(self, url: str) -> _Prepared:
+        wanted = self._guard.check_url(url)
+        lines = (
+            f"POST {wanted.target} HTTP/1.1",
+            f"Host: {wanted.authority}",
+            f"User-Agent: {self._agent}",
+            "Content-Type: application/json",
+        )
+        return _Prepared(wanted, "".join(f"{line}\r\n" for line in lines).encode("ascii"))
 
-    async def _exchange(
-        self, connection: Connection, wanted: Destination, head: bytes, body: bytes
-    ) -> Reply:
-        try:
-            reply = await connection.exchange(head, body)
-        except BaseException:
-            connection.close()
-            raise
-        if reply.whole:
-            self._keep(wanted, connection)
+    async def _exchange(self, connection: Connection, url: str, data: bytes) -> Reply:
+        reply = await connection.exchange(data)
+        if not connection.closed:
+            self._pool.keep(url, connection)
         return reply
 
-    # --- connections --------------------------------------------------------------------------------
+    # --- connecting ---------------------------------------------------------------------------------
 
     async def _connect(self, wanted: Destination) -> Connection:
         try:
             async with asyncio.timeout(self._limits.connect):
                 addresses = await self._addresses(wanted)
-                return await self._dial(wanted, addresses)
+                return await first_open(lambda address: self._dial(wanted, address), addresses)
         except TimeoutError as error:
             raise TimeoutError(f"no connection within {self._limits.connect:g} s") from error
 
     async def _addresses(self, wanted: Destination) -> list[str]:
         try:
             good, refused = await approved(self._guard, self._resolver, wanted)
-        except (OSError, UnicodeError) as error:
+        except UnicodeError as error:
             raise OSError(f"{wanted.host} has no address") from error
         if not good:
             raise refused or OSError(f"{wanted.host} has no address")
         return good
 
-    async def _dial(self, wanted: Destination, addresses: list[str]) -> Connection:
-        loop = asyncio.get_running_loop()
-        failure: OSError | None = None
-        for address in addresses:
-            try:
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self._limits),
-                    address,
-                    wanted.port,
-                    ssl=self._tls if wanted.tls else None,
-                    server_hostname=wanted.host if wanted.tls else None,
-                )
-                return connection
-            except ssl.SSLError:
-                raise
-            except OSError as error:
-                failure = error
-        raise failure or OSError(f"{wanted.host} has no address")
-
-    def _kept(self, wanted: Destination) -> Connection | None:
-        kept = self._idle.get(_origin(wanted), [])
-        while kept:
-            connection, timer = kept.pop()
-            self._count -= 1
-            timer.cancel()
-            if not connection.closed:
-                return connection
-        return None
-
-    def _keep(self, wanted: Destination, connection: Connection) -> None:
-        kept = self._idle.setdefault(_origin(wanted), [])
-        if connection.closed or len(kept) >= self._limits.kept or self._count >= IDLE_CONNECTIONS:
-            connection.close()
-            return
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(self._limits.idle, self._expire, _origin(wanted), connection)
-        kept.append((connection, timer))
-        self._count += 1
-
-    def _expire(self, origin: _Origin, connection: Connection) -> None:
-        connection.close()
-        left = [pair for pair in self._idle.get(origin, []) if pair[0] is not connection]
-        self._count -= len(self._idle.get(origin, [])) - len(left)
-        if left:
-            self._idle[origin] = left
-        else:
-            self._idle.pop(origin, None)
+    async def _dial(self, wanted: Destination, address: str) -> Connection:
+        """Connect to *address*, which was approved; the name is for the certificate."""
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(self._limits),
+            address,
+            wanted.port,
+            ssl=self._tls if wanted.tls else None,
+            server_hostname=wanted.host if wanted.tls else None,
+        )
+        return connection
 
     def close(self) -> None:
         """Close every kept connection."""
-        for kept in self._idle.values():
-            for connection, timer in kept:
-                timer.cancel()
-                connection.close()
-        self._idle.clear()
+        self._pool.close()
 
     # --- answers ------------------------------------------------------------------------------------
 
-    def _failed(self, error: str, started: float, *, our: bool = False) -> Answer:
-        return Answer(error=error, duration=self._since(started), our_fault=our)
+    def _reason(self, error: Exception) -> tuple[str, bool]:
+        """What went wrong in one line, and whether it is our own fault."""
+        match error:
+            case TimeoutError():
+                why = str(error) or f"no answer within {self._limits.total:g} s"
+                return f"timeout: {why}", False
+            case EgressRefusedError():
+                return f"refused: {error}", False
+            case ssl.SSLError():
+                return f"tls: {_tls_reason(error)}", False
+            case ProtocolFaultError():
+                return f"protocol: {error}", False
+            case LostConnectionError():
+                return f"lost: the connection was {error} before the answer", False
+            case OSError():
+                return f"connect: {_os_reason(error)}", error.errno in _OUR_ERRORS
+        return f"unsendable: {error}", True
 
     def _since(self, started: float) -> timedelta:
         return timedelta(seconds=self._clock.monotonic() - started)
+
+
+_FAULTS = (LostConnectionError, ProtocolFaultError)
 
 
 @asynccontextmanager
@@ -221,27 +215,14 @@ def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
     return min(max(until - now, timedelta(0)), LONGEST_RETRY_AFTER)
 
 
-@lru_cache(maxsize=4096)
-def _checked(guard: EgressGuard, url: str) -> Destination:
-    return guard.check_url(url)
-
-
-def _head(wanted: Destination, request: Request, agent: str) -> bytes:
-    lines = [
-        f"POST {wanted.target} HTTP/1.1",
-        f"Host: {wanted.authority}",
-        f"User-Agent: {agent}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(request.body)}",
-        *(f"{name}: {value}" for name, value in request.headers),
-    ]
-    if any("\r" in line or "\n" in line for line in lines):
-        raise ProtocolFaultError("a header holds a line end")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def _origin(wanted: Destination) -> _Origin:
-    return wanted.scheme, wanted.host, wanted.port
+def _whole(head: bytes, request: Request) -> bytes:
+    """The request as it goes on the wire. Raises _UnsendableError."""
+    lines = [f"Content-Length: {len(request.body)}\r\n"]
+    for name, value in request.headers:
+        if not (value.isascii() and value.isprintable()):  # a line end would begin another header
+            raise _UnsendableError(f"{name} holds a character that no header may hold")
+        lines.append(f"{name}: {value}\r\n")
+    return b"".join((head, "".join(lines).encode("ascii"), b"\r\n", request.body))
 
 
 def _tls_reason(error: ssl.SSLError) -> str:
@@ -250,7 +231,9 @@ def _tls_reason(error: ssl.SSLError) -> str:
     return str(error.reason or error).lower().replace("_", " ")
 
 
-def _reason(error: OSError) -> str:
+def _os_reason(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
+    if isinstance(error, ConnectionError) and not error.errno:  # while TLS shook hands
+        return "closed before the connection was ready"
     return " ".join((error.strerror or str(error) or type(error).__name__).split())
