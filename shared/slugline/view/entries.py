@@ -1,15 +1,19 @@
 """Blogs, entries and their events in the view, and the questions that both services ask of them."""
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import orjson
 
+from slugline.blog import BlogState
 from slugline.codec import blog_from_json, entry_from_json
 from slugline.events import decode
 from slugline.view.entry_rows import (
+    MARK,
     REF,
     BlogRow,
+    EntryMark,
     EntryRow,
     EventRef,
     StoredEvent,
@@ -19,7 +23,7 @@ from slugline.view.entry_rows import (
 )
 from slugline.view.entry_tables import EntryTables
 
-__all__ = ["BlogRow", "EntriesView", "EntryRow", "EventRef", "StoredEvent"]
+__all__ = ["BlogRow", "EntriesView", "EntryMark", "EntryRow", "EventRef", "StoredEvent"]
 
 
 class EntriesView(EntryTables):
@@ -41,42 +45,85 @@ class EntriesView(EntryTables):
         )
         return [self._blog_row(row) for row in rows]
 
+    def newest_blogs(
+        self, limit: int, skip: int
+    ) -> tuple[list[tuple[BlogRow, datetime]], datetime | None]:
+        """Blogs with their newest changes, the newest first, without removed ones; then the newest of all."""
+        rows = self._db.execute(
+            "SELECT partition, offset, ce_id, ce_time, data, max(ce_time, ifnull((SELECT max(ce_time)"
+            " FROM entry WHERE entry.blog_id = blog.blog_id), 0)) AS newest FROM blog"
+            " ORDER BY newest DESC, blog_id"
+        ).fetchall()
+        shown = ((self._blog_row(row[:5]), from_micros(row[5])) for row in rows)
+        standing = (pair for pair in shown if pair[0].blog.state is not BlogState.REMOVED)
+        changed = from_micros(rows[0][5]) if rows else None
+        return list(islice(standing, skip, skip + limit)), changed
+
     def entry(self, blog_id: str, entry_id: str) -> EntryRow | None:
         """The entry, withdrawn ones too, or None where it is unknown."""
         rows = self._entry_rows("WHERE blog_id = ? AND entry_id = ?", blog_id, entry_id)
         return rows[0] if rows else None
 
-    def entries(self, blog_id: str, limit: int = -1, *, withdrawn: bool = True) -> list[EntryRow]:
-        """The newest *limit* entries (negative: all), newest `published` first, then by id."""
-        only = "" if withdrawn else "AND NOT withdrawn "
-        return self._entry_rows(
-            f"WHERE blog_id = ? {only}ORDER BY published DESC, entry_id LIMIT ?", blog_id, limit
-        )
+    def entries(self, blog_id: str) -> list[EntryRow]:
+        """Every entry, newest `published` first, then by id."""
+        return self._entry_rows("WHERE blog_id = ? ORDER BY published DESC, entry_id", blog_id)
 
-    def changed_since(self, blog_id: str, since: datetime) -> list[EntryRow]:
-        """The entries whose newest change is at or after *since*, newest `published` first, then by id."""
+    def newest(self, blog_id: str, limit: int) -> list[EntryRow]:
+        """The newest *limit* standing entries, in that order."""
         return self._entry_rows(
-            "WHERE blog_id = ? AND ce_time >= ? ORDER BY published DESC, entry_id",
+            "WHERE blog_id = ? AND NOT withdrawn ORDER BY published DESC, entry_id LIMIT ?",
             blog_id,
-            to_micros(since),
-        )
-
-    def withdrawn_since(self, blog_id: str, since: datetime) -> list[EntryRow]:
-        """The entries that are withdrawn and changed at or after *since*."""
-        return self._entry_rows(
-            "WHERE blog_id = ? AND withdrawn AND ce_time >= ? ORDER BY published DESC, entry_id",
-            blog_id,
-            to_micros(since),
+            limit,
         )
 
     def older(self, blog_id: str, published: datetime, entry_id: str, limit: int) -> list[EntryRow]:
         """Up to *limit* standing entries that come after (*published*, *entry_id*) in that order."""
         return self._entry_rows(
-            "WHERE blog_id = ? AND NOT withdrawn AND (published < ? OR published = ? AND entry_id > ?)"
+            "WHERE blog_id = ? AND NOT withdrawn AND published <= ? AND (published < ? OR entry_id > ?)"
             " ORDER BY published DESC, entry_id LIMIT ?",
             blog_id,
             *(to_micros(published),) * 2,
             entry_id,
+            limit,
+        )
+
+    def withdrawn_since(
+        self, blog_id: str, since: datetime, published: datetime, limit: int
+    ) -> list[EntryRow]:
+        """Of the *limit* entries withdrawn last, at or after *since*, those not *published* before."""
+        rows = self._entry_rows(
+            "WHERE blog_id = ? AND withdrawn AND ce_time >= ?"
+            " ORDER BY ce_time DESC, offset DESC LIMIT ?",
+            blog_id,
+            to_micros(since),
+            limit,
+        )
+        return [row for row in rows if row.entry.published >= published]
+
+    def newest_marks(self, blog_id: str, limit: int) -> list[EntryMark]:
+        """The marks of the newest *limit* standing entries."""
+        return self._marks(
+            "WHERE blog_id = ? AND NOT withdrawn ORDER BY published DESC, entry_id LIMIT ?",
+            blog_id,
+            limit,
+        )
+
+    def changed_since(self, blog_id: str, since: datetime, limit: int = -1) -> list[EntryMark]:
+        """The marks of the *limit* entries that changed last, at or after *since*."""
+        return self._marks(
+            "WHERE blog_id = ? AND ce_time >= ? ORDER BY ce_time DESC, offset DESC LIMIT ?",
+            blog_id,
+            to_micros(since),
+            limit,
+        )
+
+    def withdrawn_marks(self, blog_id: str, since: datetime, limit: int) -> list[EntryMark]:
+        """The marks of the *limit* entries that were withdrawn last, at or after *since*."""
+        return self._marks(
+            "WHERE blog_id = ? AND withdrawn AND ce_time >= ?"
+            " ORDER BY ce_time DESC, offset DESC LIMIT ?",
+            blog_id,
+            to_micros(since),
             limit,
         )
 
@@ -177,3 +224,7 @@ class EntriesView(EntryTables):
             )
             for p, offset, ce_id, time, data in rows
         ]
+
+    def _marks(self, where: str, *values: object) -> list[EntryMark]:
+        rows = self._db.execute(f"SELECT {MARK} FROM entry {where}", values)  # noqa: S608 - constants
+        return [EntryMark._make(row) for row in rows]

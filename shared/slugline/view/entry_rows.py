@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from slugline.blog import Blog, BlogId
 from slugline.entry import Entry
@@ -10,6 +10,8 @@ from slugline.events import Event, EventType
 
 #: The columns of an `EventRef`, in order.
 REF = "partition, offset, blog_id, entry_id, ce_id, ce_type, ce_time, written_at"
+#: The columns of an `EntryMark`, in order.
+MARK = "entry_id, offset, ce_id, ce_time, published"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,20 @@ class EntryRow:
     event_id: str
     time: datetime
     sequence: int
+
+
+class EntryMark(NamedTuple):
+    """Which entry, and as of which record: what is needed to know whether it was seen before.
+
+    A tuple, because feeds read hundreds at each change. *time* is the newest change and *published*
+    the publication, both in Unix microseconds.
+    """
+
+    entry_id: str
+    offset: int
+    event_id: str
+    time: int
+    published: int
 
 
 @dataclass(frozen=True, slots=True)

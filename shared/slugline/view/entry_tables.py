@@ -37,8 +37,9 @@ class EntryTables:
     CREATE TABLE entry(blog_id TEXT, entry_id TEXT, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
                        ce_id TEXT NOT NULL, ce_time INTEGER NOT NULL, published INTEGER NOT NULL,
                        withdrawn INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE(blog_id, entry_id));
-    CREATE INDEX entry_published ON entry(blog_id, published DESC, entry_id);
-    CREATE INDEX entry_changed ON entry(blog_id, ce_time);
+    CREATE INDEX entry_standing ON entry(blog_id, published DESC, entry_id) WHERE NOT withdrawn;
+    CREATE INDEX entry_withdrawn ON entry(blog_id, ce_time, offset) WHERE withdrawn;
+    CREATE INDEX entry_changed ON entry(blog_id, ce_time, offset);
     CREATE INDEX entry_offset ON entry(blog_id, offset);
     CREATE TABLE event(partition INTEGER, offset INTEGER, blog_id TEXT NOT NULL, entry_id TEXT NOT NULL,
                        ce_id TEXT NOT NULL, ce_type TEXT NOT NULL, ce_time INTEGER NOT NULL,
@@ -57,11 +58,14 @@ class EntryTables:
         self._touched: dict[str, None] = {}
         #: Grows whenever some text was taken back: what was kept of it elsewhere is void then.
         self.withdrawals = 0
+        #: Grows whenever a file was opened: what was kept of another one is void then.
+        self.generation = 0
 
     def bind(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._fresh, self._touched = [], {}
         self.withdrawals += 1
+        self.generation += 1
         self._bases: dict[int, int] = dict(db.execute("SELECT partition, base FROM base"))
 
     def listen(self, listener: Callable[[Sequence[EventRef]], None]) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from mimetypes import guess_type
 
 from feedgen.entry import FeedEntry
 from feedgen.feed import FeedGenerator
@@ -10,10 +9,18 @@ from feedgen.feed import FeedGenerator
 from slugline.blog import Blog
 from slugline.entry import Entry
 from slugline.view.entries import EntryRow
-from slugline_syndicate.feeds.content import html_of, title_of, xml_text
-from slugline_syndicate.feeds.formats import Place, Shell, feed_description, feed_title
+from slugline_syndicate.feeds.content import html_of, title_of, xml_text, xml_texts
+from slugline_syndicate.feeds.formats import (
+    Place,
+    Shell,
+    categories,
+    feed_description,
+    feed_language,
+    feed_title,
+)
+from slugline_syndicate.feeds.media import enclosures
 from slugline_syndicate.feeds.repairs import AtomEntryRepair, Tombstones, fragment
-from slugline_syndicate.links import blog_tag, blog_url, entry_tag, entry_url
+from slugline_syndicate.links import blog_tag, blog_url, entry_tag, shown_at
 
 _END = b"</feed>"
 
@@ -26,20 +33,21 @@ class Atom:
 
     def entry(self, blog: Blog, row: EntryRow, place: Place) -> bytes:
         entry = row.entry
+        url = shown_at(place.public_url, entry)
         item = FeedEntry()
         item.register_extension("repair", AtomEntryRepair, atom=True, rss=False)
         item.id(entry_tag(blog, entry))
         item.title(title_of(entry))
         item.published(entry.published)
         item.updated(entry.withdrawn.at if entry.withdrawn else entry.updated)
-        item.content(html_of(entry), type="html")
-        if entry.summary and not entry.withdrawn:
-            item.summary(xml_text(entry.summary))
-        for author in entry.authors:
-            item.author(name=xml_text(author))
+        item.content(html_of(entry, url), type="html")
+        for summary in xml_texts((entry.summary,)):
+            item.summary(summary)
+        for author in xml_texts(entry.authors):
+            item.author(name=author)
         for term in categories(entry):
-            item.category(term=xml_text(term))
-        item.repair.links = _links(entry, place)
+            item.category(term=term)
+        item.repair.links = _links(entry, url)
         return fragment(item.atom_entry())
 
     def shell(
@@ -48,15 +56,16 @@ class Atom:
         feed = FeedGenerator()
         feed.register_extension("tombstones", Tombstones, None, atom=True, rss=False)
         feed.id(blog_tag(blog))
-        feed.title(xml_text(feed_title(blog)))
-        feed.subtitle(xml_text(feed_description(blog)))
+        feed.title(feed_title(blog))
+        feed.subtitle(feed_description(blog))
         feed.updated(changed)
-        feed.author(name=xml_text(feed_title(blog)))  # for entries without one (section 4.1.1)
+        feed.author(name=feed_title(blog))  # for entries without one (section 4.1.1)
         feed.generator("Slugline")
         feed.link(href=place.self_url, rel="self", type=self.media_type)
         feed.link(href=blog_url(place.public_url, blog.id), rel="alternate", type="text/html")
-        if blog.language:
-            feed.language(blog.language)
+        language = feed_language(blog)
+        if language:
+            feed.language(language)
         feed.tombstones.deleted = [
             (entry_tag(blog, row.entry), row.entry.withdrawn.at)
             for row in withdrawn
@@ -66,19 +75,12 @@ class Atom:
         return Shell(document.removesuffix(_END), _END)
 
 
-def categories(entry: Entry) -> list[str]:
-    """The entry's tags, `key-event` among them where it is one."""
-    return [*(["key-event"] if entry.key_event else []), *entry.tags]
-
-
-def _links(entry: Entry, place: Place) -> list[dict[str, str]]:
-    page = entry_url(place.public_url, entry.blog_id, entry.id)
-    links = [{"rel": "alternate", "type": "text/html", "href": page}]
+def _links(entry: Entry, url: str) -> list[dict[str, str]]:
+    links = [{"rel": "alternate", "type": "text/html", "href": url}]
+    if entry.withdrawn:
+        return links
     if entry.link:
         links.append({"rel": "via", "href": xml_text(entry.link)})
-    for medium in entry.media:
-        if medium.url:
-            kind = guess_type(medium.url)[0]
-            kinds = {"type": kind} if kind else {}
-            links.append({"rel": "enclosure", "href": xml_text(medium.url), **kinds})
+    for href, kind in enclosures(entry):
+        links.append({"rel": "enclosure", "href": href, "type": kind})
     return links

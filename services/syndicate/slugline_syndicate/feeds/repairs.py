@@ -1,5 +1,6 @@
 """feedgen's known faults, repaired in one place; `tests/unit/test_feedgen.py` pins each by name."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,11 @@ DC = "http://purl.org/dc/elements/1.1/"
 TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
 
 Links = Sequence[dict[str, str]]
+
+#: In a start tag alone: text and attribute values hold no bare `<`.
+_DECLARED_BY_THE_SHELL = re.compile(
+    rb'(<(?:dc|atom):[a-z]+) xmlns:(?:dc|atom)="(?:%s|%s)"' % (DC.encode(), ATOM.encode())
+)
 
 
 class AtomEntryRepair(BaseEntryExtension):  # type: ignore[misc]
@@ -70,6 +76,4 @@ class RssNamespaces(BaseExtension):  # type: ignore[misc]
 def fragment(element: Any) -> bytes:
     """*element* as it stands inside a shell, which declares its namespaces."""
     data: bytes = etree.tostring(element, encoding="utf-8", xml_declaration=False)
-    for prefix, uri in (("dc", DC), ("atom", ATOM)):
-        data = data.replace(f' xmlns:{prefix}="{uri}"'.encode(), b"")
-    return data
+    return _DECLARED_BY_THE_SHELL.sub(rb"\1", data)

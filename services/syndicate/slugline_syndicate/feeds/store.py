@@ -1,43 +1,56 @@
 """Feed documents: rendered once for each change, kept as the bytes that are served."""
 
-import gzip
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 import structlog
 
-from slugline.blog import Blog
+from slugline.blog import Blog, BlogState
 from slugline.telemetry import Metrics
-from slugline.view.entries import EntriesView, EntryRow
+from slugline.view.entries import EntriesView, EntryMark, EntryRow
+from slugline_syndicate.conditional import Representation
 from slugline_syndicate.feeds.formats import Format, Place
+from slugline_syndicate.feeds.kept import Kept
 from slugline_syndicate.feeds.window import MOST_BYTES, Window, newest_first, window
-from slugline_syndicate.links import blog_url
+from slugline_syndicate.links import feed_url
 
-#: Fragments kept over all blogs, by format and entry; some 2 kB each.
-FRAGMENTS = 20_000
+#: Bytes of feeds kept over all blogs and formats, about.
+KEPT = 256_000_000
+
+#: Readers ask again after this; above 0, or some take it for "never cache".
+LIVE = "public, max-age=30, stale-while-revalidate=60, stale-if-error=86400"
+CLOSED = "public, max-age=3600, stale-while-revalidate=86400, stale-if-error=86400"
 
 logger = structlog.get_logger()
 
-
-@dataclass(frozen=True, slots=True)
-class Representation:
-    """Bytes as they are served under one content coding, and their strong ETag (RFC 9110 8.8.3)."""
-
-    body: bytes
-    etag: str
-    coding: str
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """One feed of one blog as of its newest change."""
 
-    identity: Representation
-    gzip: Representation
-    changed: datetime
     blog: Blog
+    representation: Representation
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """An entry rendered, or None where it cannot be; *row* where it is withdrawn."""
+
+    version: tuple[int, str, str]
+    data: bytes | None
+    row: EntryRow | None
+
+
+@dataclass(slots=True)
+class _Feed:
+    """What is kept of a feed: the fragments of its window, and its document until the next change."""
+
+    fragments: dict[str, Fragment] = field(default_factory=dict)
+    document: Document | None = None
+    size: int = 0
 
 
 class FeedStore:
@@ -54,64 +67,73 @@ class FeedStore:
         self._formats = {each.name: each for each in formats}
         self._public_url = public_url
         self._metrics = metrics
-        self._documents: dict[tuple[str, str], Document | None] = {}
-        self._fragments: dict[tuple[str, str, str], tuple[tuple[int, str, str], bytes]] = {}
+        self._feeds: Kept[Key, _Feed] = Kept(KEPT)
+        self._generation = entries.generation
         entries.listen_to_rows(self._changed)
 
     def document(self, blog_id: str, name: str) -> Document | None:
         """The feed of a blog in the format called *name*; None for an unknown blog."""
-        key = (blog_id, name)
-        if key not in self._documents:
-            found = window(self._entries, blog_id)
-            if found is None:
-                return None
-            self._documents[key] = self._render(found, self._formats[name])
-        return self._documents[key]
+        if self._generation != self._entries.generation:  # another file, perhaps of another log
+            self._generation = self._entries.generation
+            self._feeds.clear()
+        feed = self._feeds.get((blog_id, name))
+        if feed is not None and feed.document is not None:
+            return feed.document
+        found = window(self._entries, blog_id)
+        if found is None:
+            self._feeds.drop((blog_id, name))
+            return None
+        fresh = self._render(found, self._formats[name], feed.fragments if feed else {})
+        self._feeds.put((blog_id, name), fresh)
+        return fresh.document
 
     def _changed(self, blog_ids: Sequence[str]) -> None:
         for blog_id in blog_ids:
             for name in self._formats:
-                self._documents.pop((blog_id, name), None)
+                feed = self._feeds.get((blog_id, name))
+                if feed is not None:
+                    feed.document = None
 
-    def _render(self, found: Window, form: Format) -> Document:
+    def _render(self, found: Window, form: Format, known: dict[str, Fragment]) -> _Feed:
         blog = found.blog.blog
         place = Place(
-            public_url=self._public_url,
-            self_url=f"{blog_url(self._public_url, blog.id)}/feed.{form.name}",
+            public_url=self._public_url, self_url=feed_url(self._public_url, blog.id, form.name)
         )
-        shown = self._bounded(found, form, place)
-        withdrawn = [row for row, _ in shown if row.entry.withdrawn]
+        shown = self._bounded(found, form, place, known)
+        withdrawn = [fragment.row for _, fragment in shown if fragment.row]
         shell = form.shell(blog, found.changed, withdrawn, place)
-        body = b"".join((shell.head, *(data for _, data in shown), shell.tail))
+        body = b"".join((shell.head, *(each.data or b"" for _, each in shown), shell.tail))
         self._metrics.renders.labels(form.name).inc()
         tag = f"{found.sequence}-{sha256(body).hexdigest()[:16]}"
-        return Document(
-            Representation(body, f'"{tag}-identity"', "identity"),
-            Representation(gzip.compress(body, 6, mtime=0), f'"{tag}-gzip"', "gzip"),
-            found.changed,
-            blog,
-        )
+        headers = _headers(blog, form, place)
+        document = Document(blog, Representation(body, tag, found.changed, headers))
+        fragments = {mark.entry_id: fragment for mark, fragment in shown}
+        return _Feed(fragments, document, 2 * len(body))
 
-    def _bounded(self, found: Window, form: Format, place: Place) -> list[tuple[EntryRow, bytes]]:
+    def _bounded(
+        self, found: Window, form: Format, place: Place, known: dict[str, Fragment]
+    ) -> list[tuple[EntryMark, Fragment]]:
         """The fragments of the window in the feed's order; those that changed last get the room."""
-        shown: list[tuple[EntryRow, bytes]] = []
+        shown: list[tuple[EntryMark, Fragment]] = []
         size = 0
-        for row in found.rows:
-            data = self._fragment(found.blog.blog, row, form, place)
-            size += len(data or b"")
-            if size > MOST_BYTES and shown:
+        for mark in found.marks:
+            version = (mark.offset, mark.event_id, found.blog.blog.authority)
+            fragment = known.get(mark.entry_id)
+            if fragment is None or fragment.version != version:
+                fragment = self._fragment(found.blog.blog, mark, version, form, place)
+            size += len(fragment.data or b"")
+            if size > MOST_BYTES:
                 break
-            if data is not None:
-                shown.append((row, data))
+            shown.append((mark, fragment))
         return sorted(shown, key=lambda pair: newest_first(pair[0]))
 
-    def _fragment(self, blog: Blog, row: EntryRow, form: Format, place: Place) -> bytes | None:
-        """The entry rendered, once for each change; None where it cannot be: it costs only itself."""
-        key = (form.name, blog.id, row.entry.id)
-        version = (row.sequence, row.event_id, blog.authority)
-        kept = self._fragments.get(key)
-        if kept is not None and kept[0] == version:
-            return kept[1]
+    def _fragment(
+        self, blog: Blog, mark: EntryMark, version: tuple[int, str, str], form: Format, place: Place
+    ) -> Fragment:
+        """The entry rendered, once for each change. One that cannot be costs only itself."""
+        row = self._entries.entry(blog.id, mark.entry_id)
+        if row is None:
+            return Fragment(version, None, None)
         try:
             data = form.entry(blog, row, place)
         except ValueError as error:  # what feedgen and lxml raise for content that they cannot take
@@ -119,8 +141,21 @@ class FeedStore:
             logger.error(
                 "entry.not_rendered", blog_id=blog.id, entry_id=row.entry.id, reason=str(error)
             )
-            return None
-        if len(self._fragments) >= FRAGMENTS:
-            self._fragments.clear()
-        self._fragments[key] = (version, data)
-        return data
+            return Fragment(version, None, None)
+        return Fragment(version, data, row if row.entry.withdrawn else None)
+
+
+def cache_control(blog: Blog) -> str:
+    """How long what is shown of *blog* may be kept."""
+    return CLOSED if blog.state is BlogState.CLOSED else LIVE
+
+
+def _headers(blog: Blog, form: Format, place: Place) -> dict[str, str]:
+    return {
+        "Content-Type": f"{form.media_type}; charset=utf-8",
+        "Cache-Control": cache_control(blog),
+        "Link": f'<{place.self_url}>; rel="self"',
+        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Expose-Headers": "ETag, Last-Modified, Link",
+        "X-Content-Type-Options": "nosniff",
+    }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from slugline.view.entries import BlogRow, EntriesView, EntryRow
+from slugline.view.entries import BlogRow, EntriesView, EntryMark
 
 #: Everything that changed so long before the blog's newest change is in.
 RECENT = timedelta(hours=3)
@@ -18,29 +18,30 @@ WITHDRAWN_SHOWN = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A feed's entries: *rows* by rank, those that changed last first; *changed* and *sequence* of
+    """A feed's entries: *marks* by rank, those that changed last first; *changed* and *sequence* of
     the blog's newest change."""
 
     blog: BlogRow
-    rows: tuple[EntryRow, ...]
+    marks: tuple[EntryMark, ...]
     changed: datetime
     sequence: int
 
 
 def window(entries: EntriesView, blog_id: str) -> Window | None:
-    """The window of a blog; None where the blog is unknown."""
+    """The window of a blog; None where the blog is unknown. It costs the same however large the blog is."""
     blog, newest = entries.blog(blog_id), entries.newest_change(blog_id)
     if blog is None or newest is None:
         return None
     changed, sequence = newest
-    found = {row.entry.id: row for row in entries.entries(blog_id, AT_LEAST, withdrawn=False)}
-    found |= {row.entry.id: row for row in entries.changed_since(blog_id, changed - RECENT)}
-    for row in entries.withdrawn_since(blog_id, changed - WITHDRAWN_SHOWN):
-        found[row.entry.id] = row
-    ranked = sorted(found.values(), key=lambda row: (row.time, row.sequence), reverse=True)
+    candidates = {
+        *entries.newest_marks(blog_id, AT_LEAST),
+        *entries.changed_since(blog_id, changed - RECENT, AT_MOST),
+        *entries.withdrawn_marks(blog_id, changed - WITHDRAWN_SHOWN, AT_MOST),
+    }
+    ranked = sorted(candidates, key=lambda mark: (mark.time, mark.offset), reverse=True)
     return Window(blog, tuple(ranked[:AT_MOST]), changed, sequence)
 
 
-def newest_first(row: EntryRow) -> tuple[float, str]:
+def newest_first(mark: EntryMark) -> tuple[int, str]:
     """The order of entries in a feed: by `published`, newest first, then by id."""
-    return -row.entry.published.timestamp(), row.entry.id
+    return -mark.published, mark.entry_id

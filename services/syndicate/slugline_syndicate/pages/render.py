@@ -15,9 +15,9 @@ from slugline.clock import rfc3339
 from slugline.entry import Entry
 from slugline.view.entries import BlogRow, EntryRow
 from slugline_syndicate.feeds.content import title_of
-from slugline_syndicate.feeds.formats import feed_title
+from slugline_syndicate.feeds.formats import feed_language, feed_title
 from slugline_syndicate.links import blog_url, entry_url
-from slugline_syndicate.pages.show import days, moment, show_blog, show_entry
+from slugline_syndicate.pages.show import days, direction, moment, show_blog, show_entry
 
 
 class Pages:
@@ -37,22 +37,29 @@ class Pages:
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
+            lstrip_blocks=True,
         )
         self._common = {
             "home": public_url,
             "style": Markup(style),  # noqa: S704 - ours
             "language": "",
+            "direction": "auto",
             "description": "",
             "canonical": "",
             "feed": "",
+            "feed_title": "",
         }
 
-    def home(self, blogs: Sequence[tuple[BlogRow, datetime]]) -> bytes:
-        """The list of all blogs; those that changed last come first."""
-        ordered = sorted(blogs, key=lambda pair: pair[1], reverse=True)
-        shown = [show_blog(row.blog, changed, self._home) for row, changed in ordered]
+    def home(self, blogs: Sequence[tuple[BlogRow, datetime]], page: int, *, more: bool) -> bytes:
+        """The *page*th page (from 1) of the list of blogs. *more*: there is another."""
         return self._render(
-            "home.html", title="Live blogs", blogs=shown, canonical=f"{self._home}/"
+            "home.html",
+            title="Live blogs",
+            description="Rolling coverage, newest first.",
+            blogs=[show_blog(row.blog, changed, self._home) for row, changed in blogs],
+            canonical=f"{self._home}/" if page == 1 else "",
+            previous=f"?page={page - 1}" if page > 1 else "",
+            next=f"?page={page + 1}" if more else "",
         )
 
     def blog(
@@ -61,38 +68,47 @@ class Pages:
         """A page of a blog. *more*: there are older entries; *first*: it is the newest page."""
         shown = [show_entry(blog, row.entry, self._home) for row in rows]
         address = blog_url(self._home, blog.id)
-        older = f"{address}?before={quote(cursor_of(rows[-1].entry))}" if more and rows else ""
+        standing = [row.entry for row in rows if not row.entry.withdrawn]
+        older = f"{address}?before={quote(cursor_of(standing[-1]))}" if more and standing else ""
         return self._render(
             "blog.html",
+            **self._about(blog),
             title=feed_title(blog),
             description=blog.description,
-            language=blog.language,
             canonical=address if first else "",
-            feed=address,
             closed=blog.state is BlogState.CLOSED,
             changed=moment(changed, blog),
             changed_datetime=rfc3339(changed),
             lead=[part for part in blog.lead.split("\n\n") if part] if first else [],
-            days=days(shown),
+            key_events=[entry for entry in shown if entry.key_event],
+            pinned=[entry for entry in shown if entry.pinned] if first else [],
+            days=days([entry for entry in shown if not (first and entry.pinned)]),
             older=older,
-            newest=not first,
+            first=first,
         )
 
     def entry(self, blog: Blog, entry: Entry) -> bytes:
         """An entry's own page."""
         return self._render(
             "single.html",
+            **self._about(blog),
             title=title_of(entry),
-            language=blog.language,
             canonical=entry_url(self._home, blog.id, entry.id),
-            feed=blog_url(self._home, blog.id),
-            blog_title=feed_title(blog),
             e=show_entry(blog, entry, self._home),
         )
 
-    def problem(self, title: str, detail: str) -> bytes:
-        """What people see instead of a problem document."""
-        return self._render("problem.html", title=title, detail=detail)
+    def problem(self, title: str, detail: str, blog: Blog | None = None) -> bytes:
+        """What people see instead of a problem document; with the way to *blog* where there is one."""
+        about = self._about(blog) if blog else {}
+        return self._render("problem.html", **about, title=title, detail=detail)
+
+    def _about(self, blog: Blog) -> dict[str, object]:
+        return {
+            "language": feed_language(blog) or "",
+            "direction": direction(blog),
+            "feed": blog_url(self._home, blog.id),
+            "feed_title": feed_title(blog),
+        }
 
     def _render(self, template: str, **values: object) -> bytes:
         page = self._environment.get_template(template).render(self._common | values)

@@ -11,12 +11,17 @@ from markupsafe import Markup
 from slugline.blog import Blog, BlogState
 from slugline.clock import rfc3339
 from slugline.entry import Entry, Related
-from slugline_syndicate.feeds.content import figure
-from slugline_syndicate.feeds.formats import feed_title
-from slugline_syndicate.links import anchor, blog_url, entry_url
+from slugline_syndicate.feeds.content import figure, paragraph, title_of
+from slugline_syndicate.feeds.formats import feed_language, feed_title
+from slugline_syndicate.links import anchor, blog_url, shown_at
 
 #: An edit so soon after publication is not worth telling.
 SOON = timedelta(minutes=1)
+
+#: Languages that are written from right to left.
+_RIGHT_TO_LEFT = frozenset(
+    ["ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +31,7 @@ class ShownEntry:
     anchor: str
     url: str
     title: str | None
+    name: str
     day: str
     time: str
     datetime: str
@@ -37,6 +43,7 @@ class ShownEntry:
     related: Sequence[Related]
     link: str | None
     key_event: bool
+    pinned: bool
     withdrawn: bool
 
 
@@ -55,6 +62,8 @@ class ShownBlog:
     url: str
     title: str
     description: str
+    language: str
+    direction: str
     closed: bool
     changed: str
     changed_datetime: str
@@ -68,29 +77,53 @@ def zone_of(blog: Blog) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
+def local(instant: datetime, blog: Blog) -> datetime:
+    """*instant* in the blog's zone; as it is where the calendar ends (years 1 and 9999)."""
+    try:
+        return instant.astimezone(zone_of(blog))
+    except OverflowError:
+        return instant
+
+
+def direction(blog: Blog) -> str:
+    """How the blog is written: `rtl`, `ltr`, or `auto` where its language is not known."""
+    if not blog.language:
+        return "auto"
+    return "rtl" if blog.language.lower().split("-")[0] in _RIGHT_TO_LEFT else "ltr"
+
+
 def show_entry(blog: Blog, entry: Entry, public_url: str) -> ShownEntry:
     """*entry* as it is shown."""
-    zone = zone_of(blog)
-    published, updated = entry.published.astimezone(zone), entry.updated.astimezone(zone)
-    edited = not entry.withdrawn and entry.revision > 1 and updated - published > SOON
-    same_day = updated.date() == published.date()
+    published = local(entry.published, blog)
+    body = entry.body_html or paragraph(entry.summary)
     return ShownEntry(
         anchor=anchor(entry.id),
-        url=entry_url(public_url, entry.blog_id, entry.id),
+        url=shown_at(public_url, entry),
         title=entry.title,
+        name=title_of(entry),
         day=day_name(published, blog.language),
         time=f"{published:%H:%M}",
         datetime=rfc3339(entry.published),
-        edited=(f"{updated:%H:%M}" if same_day else f"{updated:%Y-%m-%d %H:%M}") if edited else "",
+        edited=_edited(blog, entry),
         edited_datetime=rfc3339(entry.updated),
         authors=entry.authors,
-        body=Markup(entry.body_html),  # noqa: S704 - sanitised before it reached the log
+        body=Markup(body),  # noqa: S704 - sanitised before it reached the log
         figures=[Markup(figure(medium)) for medium in entry.media],  # noqa: S704 - escaped there
         related=entry.related,
         link=entry.link,
         key_event=entry.key_event,
+        pinned=entry.pinned,
         withdrawn=entry.withdrawn is not None,
     )
+
+
+def _edited(blog: Blog, entry: Entry) -> str:
+    """When it was last edited, with the day where that is another one; "" where that is not worth telling."""
+    if entry.withdrawn or entry.revision == 1 or entry.updated - entry.published <= SOON:
+        return ""
+    published, updated = local(entry.published, blog), local(entry.updated, blog)
+    same_day = updated.date() == published.date()
+    return f"{updated:%H:%M}" if same_day else f"{updated:%Y-%m-%d %H:%M}"
 
 
 def days(entries: Sequence[ShownEntry]) -> list[Day]:
@@ -107,7 +140,7 @@ def day_name(instant: datetime, language: str) -> str:
 
 def moment(instant: datetime, blog: Blog) -> str:
     """An instant in the blog's zone, to the minute, with the zone's name."""
-    return f"{instant.astimezone(zone_of(blog)):%Y-%m-%d %H:%M %Z}"
+    return f"{local(instant, blog):%Y-%m-%d %H:%M %Z}"
 
 
 def show_blog(blog: Blog, changed: datetime, public_url: str) -> ShownBlog:
@@ -116,6 +149,8 @@ def show_blog(blog: Blog, changed: datetime, public_url: str) -> ShownBlog:
         url=blog_url(public_url, blog.id),
         title=feed_title(blog),
         description=blog.description,
+        language=feed_language(blog) or "",
+        direction=direction(blog),
         closed=blog.state is BlogState.CLOSED,
         changed=moment(changed, blog),
         changed_datetime=rfc3339(changed),
