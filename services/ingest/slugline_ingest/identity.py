@@ -1,9 +1,8 @@
 """Who an entry is: ids for entries that come without one, and marks by which an entry is known again."""
 
-import itertools
 import unicodedata
-from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b, sha256
 
 from slugline.clock import rfc3339
@@ -11,6 +10,12 @@ from slugline.entry import EntryId
 
 #: How many characters of the text stand in for a heading that is missing.
 HEADING_OF_TEXT = 80
+
+#: How much of a text is compared, in characters.
+COMPARED = 600
+
+#: Bits for each count of a similarity hash: 64 counters in one long number are added at once.
+_LANE = 20
 
 
 def fold(text: str) -> str:
@@ -48,13 +53,19 @@ def pushed_id(title: str | None, body: str, published: datetime | None) -> Entry
 
 
 def simhash(text: str) -> int:
-    """A 64-bit similarity hash (Charikar 2002) of *text*: like texts differ in few bits."""
-    counts = [0] * 64
-    for shingle in _shingles(fold(text)):
-        value = int.from_bytes(blake2b(shingle.encode(), digest_size=8).digest(), "big")
-        for bit in range(64):
-            counts[bit] += 1 if value >> bit & 1 else -1
-    return sum(1 << bit for bit in range(64) if counts[bit] > 0)
+    """A 64-bit similarity hash (Charikar 2002) of the beginning of *text*: like texts differ in few bits."""
+    shingles = trigrams(fold(text[:COMPARED]))
+    counts = sum(map(_counters, shingles))
+    most = (1 << _LANE) - 1
+    return sum(
+        1 << bit for bit in range(64) if 2 * (counts >> (bit * _LANE) & most) > len(shingles)
+    )
+
+
+@lru_cache(maxsize=65_536)
+def _counters(shingle: str) -> int:
+    value = int.from_bytes(blake2b(shingle.encode(), digest_size=8).digest(), "big")
+    return sum((value >> bit & 1) << (bit * _LANE) for bit in range(64))
 
 
 def distance(one: int, other: int) -> int:
@@ -62,8 +73,6 @@ def distance(one: int, other: int) -> int:
     return (one ^ other).bit_count()
 
 
-def _shingles(folded: str) -> Iterable[str]:
-    words = folded.split()
-    if len(words) < 8:  # short, or a script without blanks
-        return {folded[i : i + 3] for i in range(max(1, len(folded) - 2))}
-    return {f"{a} {b}" for a, b in itertools.pairwise(words)}
+def trigrams(folded: str) -> frozenset[str]:
+    """What likeness is measured by: runs of three characters, in every script, whatever a word is."""
+    return frozenset(folded[i : i + 3] for i in range(max(1, len(folded) - 2)))

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from slugline.blog import Blog, BlogId
-from slugline.entry import Confidence, Entry, EntryId
-from slugline.view.entries import EntryRow
-from slugline_ingest.identity import heading_of, text_id
+from slugline.entry import Confidence, Entry, EntryId, Related
+from slugline_ingest.identity import text_id
+from slugline_ingest.likeness import heading_known_by
 from slugline_ingest.matching import match, number_equals
 from slugline_ingest.plan import Plan, created_or_known, oldest_first, plain
 from slugline_ingest.snapshot import Order, Snapshot, SnapshotEntry
@@ -20,7 +20,10 @@ NO_ENTRY = (
 
 
 def plan_snapshot(plan: Plan, blog_id: BlogId, authority: str, snapshot: Snapshot) -> None:
-    """Put into *plan* what *snapshot* says. An entry that it lacks is no delete: pages show a window."""
+    """Put into *plan* what *snapshot* says. An entry that it lacks is no delete: pages show a window.
+
+    A document without any entry changes nothing, the blog's title neither: it may be an error page.
+    """
     if not snapshot.entries:
         plan.note = NO_ENTRY
         return
@@ -28,17 +31,17 @@ def plan_snapshot(plan: Plan, blog_id: BlogId, authority: str, snapshot: Snapsho
     entries = snapshot.entries
     if snapshot.order is Order.OLDEST_FIRST:
         entries = entries[::-1]
-    known = sorted(plan.state.entries.values(), key=_newest_first)
-    found = match(entries, [row.entry for row in known])
-    ids = _ids(entries, found, {row.entry.id for row in known})
+    known = sorted((row.entry for row in plan.state.entries.values()), key=_newest_first)
+    found = match(entries, known)
+    ids = _ids(entries, found, {entry.id for entry in known})
     published = place(_published(plan, entries, found), plan.now)
-    put = [
-        _entry(plan, blog_id, entry, name, time)
-        for entry, name, time in zip(entries, ids, published, strict=True)
+    put = {
+        name: _entry(plan, blog_id, entry, name, time)
+        for entry, name, time in reversed(list(zip(entries, ids, published, strict=True)))
         if not _taken_back(plan, name)
-    ]
+    }
     plan.unchanged += len(entries) - len(put)
-    for entry in oldest_first(put):
+    for entry in oldest_first(put.values()):
         plan.put_entry(entry)
 
 
@@ -47,18 +50,23 @@ def new_ids(entries: Sequence[SnapshotEntry]) -> list[EntryId]:
     return _ids(entries, [None] * len(entries), set())
 
 
-def _newest_first(row: EntryRow) -> tuple[float, str]:
-    return -row.entry.published.timestamp(), row.entry.id
+def _newest_first(entry: Entry) -> tuple[float, str]:
+    return -entry.published.timestamp(), entry.id
 
 
 def _blog(blog: Blog, snapshot: Snapshot) -> Blog:
-    """What the document says of the blog wins; what it does not say stays."""
+    """What the document says of the blog wins; what it does not say stays.
+
+    Its language is often guessed from the words, and its address is where it was found: they fill
+    in for what nobody said.
+    """
     said = {
         name: value
-        for name in ("title", "description", "lead", "language", "link")
-        if (value := getattr(snapshot, name)) and plain(value) != plain(getattr(blog, name) or "")
+        for name in ("title", "description", "lead")
+        if (value := getattr(snapshot, name)) and plain(value) != plain(getattr(blog, name))
     }
-    return replace(blog, **said)
+    language, link = blog.language or snapshot.language, blog.link or snapshot.link
+    return replace(blog, **said, language=language, link=link)
 
 
 def _ids(
@@ -69,7 +77,7 @@ def _ids(
     Equal headings at the same minute are told apart by their number, counted from the oldest, so
     that one more on top changes none of them.
     """
-    headings = [heading_of(entry.title, entry.body_text) for entry in entries]
+    headings = [heading_known_by(entry) for entry in entries]
     stamps = [
         f"{h}|{e.published:%H:%M}" if e.published else h
         for h, e in zip(headings, entries, strict=True)
@@ -113,7 +121,7 @@ def _entry(
         blog_id=blog_id,
         id=name,
         published=published,
-        updated=entry.updated or (plan.now if row else published),
+        updated=entry.updated or published,
         title=entry.title,
         body_html=entry.body_html,
         body_text=entry.body_text,
@@ -144,7 +152,14 @@ def _kept(entry: Entry, known: Entry) -> Entry:
         authors=entry.authors or known.authors,
         link=entry.link or known.link,
         media=known.media if any(m.url for m in known.media) else entry.media,
+        related=_linked(entry.related, known.related),
         tags=entry.tags or known.tags,
         key_event=entry.key_event or known.key_event,
         pinned=entry.pinned or known.pinned,
     )
+
+
+def _linked(related: Sequence[Related], known: Sequence[Related]) -> tuple[Related, ...]:
+    """*related* with the links that are known of them."""
+    links = {plain(r.title): r.link for r in known}
+    return tuple(replace(r, link=r.link or links.get(plain(r.title))) for r in related)

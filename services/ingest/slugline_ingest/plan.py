@@ -7,15 +7,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from slugline.blog import Blog, BlogId, BlogState
-from slugline.entry import Entry, EntryId, Withdrawal
+from slugline.entry import WITHDRAWN_BY_API, Entry, EntryId, Media
 from slugline.events import Change, Event, EventType, content_hash, event_id
 from slugline.view.entries import BlogRow, EntryRow
-from slugline_ingest.identity import heading_hash, heading_of, simhash
+from slugline_ingest.withdrawals import withdrawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """A blog as the view has it. *newest* is id and time of its newest event; None: unknown blog."""
+    """A blog as the view has it. *newest* is id and time of its newest event; None: unknown blog.
+
+    *entries* holds withdrawn ones too. Looking one up is cheap, going through all of them is not.
+    """
 
     blog: BlogRow | None
     entries: Mapping[EntryId, EntryRow]
@@ -50,7 +53,8 @@ class Plan:
         """Make the entry say what *entry* says, as a new revision, unless it says so already."""
         row = self.state.entries.get(entry.id)
         if row is None:
-            self._add(EventType.ENTRY_CREATED, entry, None)
+            started = replace(entry, updated=max(entry.updated, entry.published))
+            self._add(EventType.ENTRY_CREATED, started, None)
             self.created.append(entry.id)
             return
         changed = changes(row.entry, entry)
@@ -63,19 +67,23 @@ class Plan:
             revision=row.entry.revision + 1,
             published=row.entry.published,
             inferred=row.entry.inferred,
-            updated=max(entry.updated, row.entry.updated) if significant else row.entry.updated,
+            updated=self._updated(entry, row.entry) if significant else row.entry.updated,
         )
         self._add(EventType.ENTRY_UPDATED, revised, row.event_id, changed, significant=significant)
         self.updated.append(entry.id)
 
     def withdraw(self, row: EntryRow, by: str) -> None:
-        """Take the entry back: its record stays, its text goes."""
+        """Take the entry back: its record stays, its text goes. A source never overrules the API."""
         entry = row.entry
-        if entry.withdrawn and entry.withdrawn.by == by:
+        if entry.withdrawn and entry.withdrawn.by in (by, WITHDRAWN_BY_API):
             self.unchanged += 1
             return
         self._add(EventType.ENTRY_DELETED, withdrawn(entry, by, self._time()), row.event_id)
         self.deleted.append(entry.id)
+
+    def _updated(self, entry: Entry, known: Entry) -> datetime:
+        """When a significant edit was made: as stated, or now; many pages never move their date."""
+        return entry.updated if entry.updated > known.updated else max(self.now, known.updated)
 
     def _add(
         self,
@@ -106,47 +114,36 @@ class Plan:
         return max(self.now, self.state.newest[1]) if self.state.newest else self.now
 
 
-def withdrawn(entry: Entry, by: str, at: datetime) -> Entry:
-    """*entry* taken back: id and times stay, and hashes by which it is known again."""
-    headings = entry.withdrawn.headings if entry.withdrawn else ()
-    likeness = entry.withdrawn.simhash if entry.withdrawn else None
-    heading = heading_of(entry.title, entry.body_text)
-    if heading:
-        headings = tuple(dict.fromkeys((*headings, heading_hash(heading))))
-    if entry.body_text:
-        likeness = simhash(entry.body_text)
-    return Entry(
-        blog_id=entry.blog_id,
-        id=entry.id,
-        published=entry.published,
-        updated=at,
-        inferred=entry.inferred,
-        revision=entry.revision + 1,
-        confidence=entry.confidence,
-        withdrawn=Withdrawal(by=by, at=at, headings=headings, simhash=likeness),
-    )
-
-
 def changes(before: Entry, after: Entry) -> tuple[Change, ...]:
     """What *after* says differently; nothing where only the encoding differs."""
     if before.withdrawn:
         return (Change.TITLE, Change.BODY, Change.MEDIA, Change.META)
     differ = {
-        Change.TITLE: plain(before.title or "") != plain(after.title or ""),
-        Change.BODY: _body(before) != _body(after),
-        Change.MEDIA: before.media != after.media,
+        Change.TITLE: not _same(before.title or "", after.title or ""),
+        Change.BODY: not all(map(_same, _body(before), _body(after))),
+        Change.MEDIA: [_medium(m) for m in before.media] != [_medium(m) for m in after.media],
         Change.META: _meta(before) != _meta(after),
     }
     return tuple(change for change, differs in differ.items() if differs)
 
 
 def _body(entry: Entry) -> tuple[str, str, str]:
-    return plain(entry.body_html), plain(entry.body_text), plain(entry.summary)
+    return entry.body_html, entry.body_text, entry.summary
+
+
+def _medium(media: Media) -> Media:
+    return replace(
+        media, alt=plain(media.alt), caption=plain(media.caption), credit=plain(media.credit)
+    )
 
 
 def _meta(entry: Entry) -> tuple[object, ...]:
     related = tuple((plain(r.title), plain(r.summary), r.link) for r in entry.related)
     return entry.authors, entry.link, related, entry.tags, entry.key_event, entry.pinned
+
+
+def _same(one: str, other: str) -> bool:
+    return one == other or plain(one) == plain(other)
 
 
 _STYLE = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "\u00a0": " "})
@@ -159,8 +156,8 @@ def plain(text: str) -> str:
 
 
 def oldest_first(entries: Iterable[Entry]) -> list[Entry]:
-    """The order in which new entries of one snapshot are published."""
-    return sorted(entries, key=lambda entry: (entry.published, entry.id))
+    """The order in which entries of one write are published; those of one instant keep theirs."""
+    return sorted(entries, key=lambda entry: entry.published)
 
 
 def created_or_known(state: State, blog_id: BlogId, authority: str) -> Blog:

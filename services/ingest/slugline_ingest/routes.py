@@ -1,8 +1,9 @@
 """Ingest over HTTP: requests to use cases, results to answers; no rules of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from typing import Protocol, TypeVar
 
 import orjson
 from aiohttp import web
@@ -10,26 +11,39 @@ from aiohttp import web
 from slugline.blog import BlogId, BlogState, is_blog_id
 from slugline.clock import Clock
 from slugline.codec import to_json
-from slugline.entry import WITHDRAWN_BY_API, EntryId, is_entry_id
+from slugline.entry import WITHDRAWN_BY_API, Entry, EntryId, is_entry_id
 from slugline.errors import InvalidInputError, Mistake
 from slugline.view.entries import EntriesView
 from slugline.web.auth import Tokens
-from slugline.web.bodies import check, read_json
+from slugline.web.bodies import check, read_bytes, read_json
 from slugline.web.endpoints import Endpoint
 from slugline.web.problems import Handler, Problem, not_found
+from slugline_ingest.described import (
+    DELETE_ENTRY,
+    GET_BLOG,
+    GET_ENTRY,
+    POST_DOCUMENT,
+    POST_ENTRIES,
+    PUT_BLOG,
+    PUT_ENTRY,
+)
 from slugline_ingest.documents import extractor_for, location_of, text_of_document
 from slugline_ingest.extractors import Document
 from slugline_ingest.merge import plan_snapshot
-from slugline_ingest.plan import Plan, created_or_known
-from slugline_ingest.pushed import PushedBlog, PushedEntry, entry_of, read_entries
-from slugline_ingest.snapshot import Snapshot
+from slugline_ingest.plan import Plan, created_or_known, oldest_first
+from slugline_ingest.pushed import PushedBlog, PushedEntry, entries_of, read_entries
 from slugline_ingest.writer import BlogWriter, Written
 
-#: Runs a long, pure computation somewhere else than on the event loop.
-Elsewhere = Callable[[Callable[[], Snapshot]], Awaitable[Snapshot]]
+T = TypeVar("T")
 
 
-async def in_a_thread(work: Callable[[], Snapshot]) -> Snapshot:
+class Elsewhere(Protocol):
+    """Runs a long, pure computation somewhere else than on the event loop."""
+
+    async def __call__(self, work: Callable[[], T]) -> T: ...
+
+
+async def in_a_thread(work: Callable[[], T]) -> T:
     """The `Elsewhere` of a running service."""
     return await asyncio.to_thread(work)
 
@@ -55,79 +69,22 @@ class Routes:
 
     def endpoints(self) -> list[Endpoint]:
         """The table of what ingest answers."""
-        blog, entry = "/v1/blogs/{blog}", "/v1/blogs/{blog}/entries/{entry}"
-        written = {200: "What was created, updated, deleted and left unchanged."}
-        refused = {
-            422: "Invalid; every mistake is named by its field.",
-            503: "The log is away; nothing is lost by repeating the request.",
-            507: "The disk is full; nothing was accepted.",
-        }
         return [
             Endpoint(
-                method="PUT",
-                path=blog,
-                handler=self._admin(self.put_blog),
-                summary="Make a blog, or change what it says of itself.",
-                body=PushedBlog,
-                answers={**written, 400: "No JSON.", **refused},
-            ),
-            Endpoint(
-                method="GET",
-                path=blog,
-                handler=self._admin(self.get_blog),
-                summary="The blog's own record.",
-                answers={200: "The blog.", 404: "No such blog."},
-            ),
-            Endpoint(
-                method="POST",
-                path=f"{blog}/documents",
-                handler=self._admin(self.post_document),
-                summary="Read a live page as it is, and publish what is new or changed in it.",
-                takes=("text/plain",),
-                answers={
-                    **written,
-                    409: "The blog was removed.",
-                    413: "Over 10 MB.",
-                    415: "Unknown kind of document.",
-                    **refused,
-                },
-            ),
-            Endpoint(
-                method="POST",
-                path=f"{blog}/entries",
-                handler=self._admin(self.post_entries),
-                summary="Publish one entry, or a list that is taken whole or refused whole.",
-                body=PushedEntry,
-                answers={
-                    **written,
-                    400: "No JSON.",
-                    409: "An entry was withdrawn, or the blog removed.",
-                    413: "Over 10 MB.",
-                    **refused,
-                },
-            ),
-            Endpoint(
-                method="GET",
-                path=entry,
-                handler=self._admin(self.get_entry),
-                summary="The entry at its newest revision.",
-                answers={200: "The entry.", 404: "No such entry."},
-            ),
-            Endpoint(
-                method="PUT",
-                path=entry,
-                handler=self._admin(self.put_entry),
-                summary="Publish the entry under this id; brings a withdrawn one back.",
-                body=PushedEntry,
-                answers={**written, 400: "No JSON.", 409: "The blog was removed.", **refused},
-            ),
-            Endpoint(
-                method="DELETE",
-                path=entry,
-                handler=self._admin(self.delete_entry),
-                summary="Withdraw the entry: its text goes, everywhere.",
-                answers={**written, 404: "No such entry.", **refused},
-            ),
+                method=method,
+                path=f"/v1/blogs/{{blog}}{path}",
+                handler=self._admin(handler),
+                **described,
+            )
+            for method, path, handler, described in (
+                ("PUT", "", self.put_blog, PUT_BLOG),
+                ("GET", "", self.get_blog, GET_BLOG),
+                ("POST", "/documents", self.post_document, POST_DOCUMENT),
+                ("POST", "/entries", self.post_entries, POST_ENTRIES),
+                ("GET", "/entries/{entry}", self.get_entry, GET_ENTRY),
+                ("PUT", "/entries/{entry}", self.put_entry, PUT_ENTRY),
+                ("DELETE", "/entries/{entry}", self.delete_entry, DELETE_ENTRY),
+            )
         ]
 
     def _admin(self, handler: Handler) -> Handler:
@@ -158,36 +115,37 @@ class Routes:
     # --- entries ----------------------------------------------------------------------------------
 
     async def post_entries(self, request: web.Request) -> web.Response:
-        blog_id = _blog_id(request)
-        pushed = read_entries(await read_json(request))
+        blog_id, now = _blog_id(request), self._clock.now()
+        value = await read_json(request)
+        entries = await self._elsewhere(
+            lambda: entries_of(read_entries(value), blog_id, now, listed=isinstance(value, list))
+        )
 
         def planner(plan: Plan) -> None:
             _refuse_removed(plan)
-            entries = [entry_of(item, blog_id, plan.now) for item in pushed]
-            gone = [e.id for e in entries if _is_withdrawn(plan, e.id)]
-            if gone:
-                detail = f"Withdrawn: {', '.join(gone)}. PUT an entry to bring it back; nothing was taken."
-                raise Problem(409, "Withdrawn", detail)
+            _refuse_withdrawn(plan, entries)
             plan.put_blog(created_or_known(plan.state, blog_id, self._authority))
-            for entry in {e.id: e for e in entries}.values():
+            for entry in oldest_first(entries):
                 plan.put_entry(entry)
 
         return _answer(await self._writer.write(blog_id, planner))
 
     async def put_entry(self, request: web.Request) -> web.Response:
-        blog_id, entry_id = _blog_id(request), _entry_id(request)
+        blog_id, entry_id, now = _blog_id(request), _entry_id(request), self._clock.now()
         pushed = check(PushedEntry, await read_json(request))
         if pushed.id not in (None, entry_id):
             raise InvalidInputError(
                 Mistake("id", f"is not the address's {entry_id!r}; leave it out")
             )
+        named = pushed.model_copy(update={"id": entry_id})
+        (entry,) = await self._elsewhere(lambda: entries_of([named], blog_id, now, listed=False))
 
         def planner(plan: Plan) -> None:
             _refuse_removed(plan)
             plan.put_blog(created_or_known(plan.state, blog_id, self._authority))
-            plan.put_entry(entry_of(pushed, blog_id, plan.now, entry_id))
+            plan.put_entry(entry)
 
-        return _answer(await self._writer.write(blog_id, planner, restores=True))
+        return _answer(await self._writer.write(blog_id, planner))
 
     async def get_entry(self, request: web.Request) -> web.Response:
         blog_id, entry_id = _blog_id(request), _entry_id(request)
@@ -212,7 +170,7 @@ class Routes:
     async def post_document(self, request: web.Request) -> web.Response:
         blog_id = _blog_id(request)
         location = location_of(request)
-        data = await request.read()
+        data = await read_bytes(request)
         extractor = extractor_for(request.content_type, data)
         row = self._entries.blog(blog_id)
         document = Document(
@@ -221,7 +179,8 @@ class Routes:
             timezone=row.blog.timezone if row else "UTC",
             location=location,
         )
-        snapshot = await self._elsewhere(lambda: extractor.extract(document))
+        read = await self._elsewhere(lambda: extractor.extract(document))
+        snapshot = replace(read, link=read.link or location)
 
         def planner(plan: Plan) -> None:
             _refuse_removed(plan)
@@ -252,9 +211,13 @@ def _refuse_removed(plan: Plan) -> None:
         raise Problem(409, "The blog was removed", detail)
 
 
-def _is_withdrawn(plan: Plan, entry_id: EntryId) -> bool:
-    row = plan.state.entries.get(entry_id)
-    return bool(row and row.entry.withdrawn)
+def _refuse_withdrawn(plan: Plan, entries: Sequence[Entry]) -> None:
+    rows = [plan.state.entries.get(entry.id) for entry in entries]
+    gone = [row.entry.id for row in rows if row and row.entry.withdrawn]
+    if gone:
+        some = ", ".join(gone[:20]) + (f" and {len(gone) - 20} more" if len(gone) > 20 else "")
+        detail = f"Withdrawn: {some}. PUT an entry to bring it back; nothing was taken."
+        raise Problem(409, "Withdrawn", detail)
 
 
 def _answer(written: Written) -> web.Response:

@@ -1,7 +1,7 @@
 """HTML is hostile: what the log holds is safe to serve.
 
 Bodies pass an allow-list (nh3, the ammonia sanitiser): no script, style, frame, handler or
-`javascript:`; addresses are absolute http(s); what was embedded becomes a link to it.
+`javascript:`; addresses are absolute http(s) or mailto; what was embedded becomes a link to it.
 """
 
 import re
@@ -9,8 +9,8 @@ from html import escape
 from urllib.parse import urljoin, urlsplit
 
 import nh3
-from lxml import html as lxml_html
-from lxml.etree import ParserError
+
+from slugline_ingest.flat import flattened, is_too_deep, without_formatting_attributes
 
 _TAGS = frozenset(
     [
@@ -72,39 +72,34 @@ _ATTRIBUTES = {
     "time": {"datetime"},
     "*": {"lang", "dir"},
 }
-_BLOCKS = frozenset(
-    [
-        "p",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "li",
-        "blockquote",
-        "pre",
-        "tr",
-        "figcaption",
-        "caption",
-        "dt",
-        "dd",
-        "div",
-        "section",
-        "article",
-        "ul",
-        "ol",
-        "table",
-        "figure",
-        "hr",
-    ]
+_DROPPED_WHOLE = {"script", "style", "template", "noscript"}
+_ADDRESSES = frozenset({"href", "src", "data", "data-src"})
+
+#: What is embedded, and where its address stands.
+_EMBEDS = {
+    "iframe": {"src", "data-src"},
+    "video": {"src"},
+    "audio": {"src"},
+    "source": {"src"},
+    "embed": {"src"},
+    "object": {"data"},
+}
+_HAS_EMBED = re.compile(rf"<({'|'.join(_EMBEDS)})\b", re.IGNORECASE)
+#: Embeds as nh3 writes them, and no other way: every attribute is quoted.
+_EMBED = re.compile(
+    r'<(iframe|video|audio|object)((?: [a-z-]+="[^"]*")*)>(.*?)</\1>|<embed((?: [a-z-]+="[^"]*")*)>',
+    re.DOTALL,
 )
-_EMBED = re.compile(r"<(iframe|video|audio|embed|object)\b[^>]*?>", re.IGNORECASE)
-_SOURCE = re.compile(r"""\b(?:src|data|href)\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.IGNORECASE)
+_ADDRESS = re.compile(r' (?:src|data|data-src)="([^"]+)"')
+
 #: C0 and C1 controls but tab and line ends, lone surrogates, and code points that are no characters.
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
+#: A body that grows by more than this when it is parsed is one that means to.
+_GROWTH = 4
+#: Parsed HTML that is written out can mean something else to the next parser; seldom twice.
+_PASSES = 4
 
 
 def clean_text(text: str) -> str:
@@ -113,83 +108,96 @@ def clean_text(text: str) -> str:
 
 
 def clean_html(source: str, base: str | None = None) -> str:
-    """*source* by the allow-list; relative addresses resolved against *base*, or dropped without one."""
-    linked = _EMBED.sub(_link, clean_text(source))
+    """*source* by the allow-list; relative addresses resolved against *base*, or dropped without one.
 
-    def attribute(tag: str, name: str, value: str) -> str | None:
-        return absolute(value, base) if (tag, name) in (("a", "href"), ("img", "src")) else value
+    Cleaning twice is cleaning once. HTML made to be dear (nesting thousands deep, formatting that a
+    parser repeats over and over) keeps its paragraphs and loses the rest of its mark-up.
+    """
+    simple = without_formatting_attributes(clean_text(source))
+    if not is_too_deep(simple):
+        cleaned = _cleaned(_with_embeds_linked(simple, base), base)
+        if len(cleaned) <= _GROWTH * len(source) + 1_000:
+            return _stable(cleaned, base)
+    return _stable(_cleaned(flattened(simple), base), base)
+
+
+def _stable(source: str, base: str | None) -> str:
+    for _ in range(_PASSES):
+        cleaned = _cleaned(source, base)
+        if cleaned == source:
+            break
+        source = cleaned
+    return source
+
+
+def _cleaned(source: str, base: str | None) -> str:
+    def attribute(_: str, name: str, value: str) -> str | None:
+        return absolute(value, base) if name in _ADDRESSES else value
 
     cleaned = nh3.clean(
-        linked,
+        source,
         tags=set(_TAGS),
-        attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
+        attributes=_ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener",
         attribute_filter=attribute,
-        clean_content_tags={"script", "style", "template", "noscript"},
+        clean_content_tags=_DROPPED_WHOLE,
     )
-    return cleaned.strip()
+    return clean_text(cleaned).strip()
+
+
+def _with_embeds_linked(source: str, base: str | None) -> str:
+    """*source* with a link in the place of each thing embedded; not safe yet, but well formed."""
+    if not _HAS_EMBED.search(source):
+        return source
+
+    def attribute(_: str, name: str, value: str) -> str | None:
+        # Without "<" in attributes, every "<" that is left begins a tag.
+        return absolute(value, base) if name in _ADDRESSES else value.replace("<", "")
+
+    well_formed = nh3.clean(
+        source,
+        tags=_TAGS | _EMBEDS.keys(),
+        attributes=_ATTRIBUTES | _EMBEDS,
+        link_rel=None,
+        attribute_filter=attribute,
+        clean_content_tags=_DROPPED_WHOLE,
+    )
+    return _EMBED.sub(_link, well_formed)
+
+
+def _link(match: re.Match[str]) -> str:
+    found = _ADDRESS.search(match.group(0))
+    if not found:
+        return match.group(3) or ""
+    address = found.group(1)
+    return f'<p><a href="{address}">{address}</a></p>'
 
 
 def absolute(address: str, base: str | None = None) -> str | None:
     """*address* as an absolute http(s) or mailto address, or None where it is none."""
+    tidy = re.sub(r"[\t\n\r]", "", address).strip().replace(" ", "%20")
+    if _FORBIDDEN.search(tidy) or re.search(r"\s", tidy):
+        return None
     try:
-        resolved = urljoin(base, address.strip()) if base else address.strip()
+        resolved = urljoin(base, tidy) if base else tidy
         parts = urlsplit(resolved)
+        host = parts.hostname
     except ValueError:
         return None
     if parts.scheme == "mailto":
         return resolved
-    return resolved if parts.scheme in ("http", "https") and parts.hostname else None
-
-
-def _link(match: re.Match[str]) -> str:
-    found = _SOURCE.search(match.group(0))
-    address = found.group(1).strip("\"'") if found else ""
-    if not address:
-        return ""
-    return f'<p><a href="{escape(address)}">{escape(address)}</a></p>'
-
-
-def text_of(source: str) -> str:
-    """The text of sanitised HTML, its paragraphs apart by a blank line."""
-    try:
-        root = lxml_html.fragment_fromstring(source, create_parent="div")
-    except (ParserError, ValueError):
-        return ""
-    paragraphs: list[list[str]] = [[]]
-    for event, element in _walk(root):
-        if element.tag in _BLOCKS:
-            paragraphs.append([])
-        if event == "start":
-            paragraphs[-1].append("\n" if element.tag == "br" else element.text or "")
-        else:
-            paragraphs[-1].append(element.tail or "")
-    joined = ("".join(parts) for parts in paragraphs)
-    lines = (
-        "\n".join(" ".join(line.split()) for line in text.split("\n")).strip() for text in joined
-    )
-    return "\n\n".join(text for text in lines if text)
-
-
-def _walk(root: lxml_html.HtmlElement) -> list[tuple[str, lxml_html.HtmlElement]]:
-    """Every element twice, at its start and its end, in order; without recursion: HTML nests deeply."""
-    steps: list[tuple[str, lxml_html.HtmlElement]] = []
-    stack = [("start", root)]
-    while stack:
-        event, element = stack.pop()
-        if not isinstance(element.tag, str):
-            continue
-        steps.append((event, element))
-        if event == "start":
-            stack.append(("end", element))
-            stack += [("start", child) for child in reversed(element)]
-    return steps
+    return resolved if parts.scheme in ("http", "https") and host else None
 
 
 def html_of(text: str) -> str:
     """*text*, its paragraphs apart by a blank line, as HTML paragraphs."""
-    paragraphs = (part.strip() for part in re.split(r"\n[ \t]*\n", text))
     return "".join(
-        f"<p>{escape(p, quote=False).replace(chr(10), '<br>')}</p>" for p in paragraphs if p
+        f"<p>{escape(p, quote=False).replace(chr(10), '<br>')}</p>" for p in paragraphs_of(text)
     )
+
+
+def paragraphs_of(text: str) -> list[str]:
+    """The paragraphs of *text*, which stand apart by a blank line."""
+    parts = (part.strip() for part in re.split(r"\n[ \t]*\n", text))
+    return [part for part in parts if part]

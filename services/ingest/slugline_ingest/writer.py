@@ -5,27 +5,30 @@ reads the view up to the log's end, plans, publishes, and waits until the view h
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from slugline.blog import BlogId
 from slugline.clock import Clock
-from slugline.entry import Entry
-from slugline.errors import LogUnavailableError, OutcomeUnknownError
-from slugline.events import Event, EventType, encode
+from slugline.errors import LogError, LogUnavailableError, OutcomeUnknownError
+from slugline.events import Event, encode
 from slugline.log import Log, TopicPartition
-from slugline.log.partition import partition_for
 from slugline.telemetry import Metrics
 from slugline.topics import ENTRIES
-from slugline.view.entries import EntriesView, EntryRow
+from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
+from slugline_ingest.known import KnownEntries
 from slugline_ingest.plan import Plan, State
+from slugline_ingest.undone import UndoneWithdrawals
 
 #: How long a publish may take before its outcome counts as unknown, in seconds.
 PUBLISH = 10.0
 #: How often a lock that is kept after an unknown outcome asks for the log's end, in seconds.
 ASK_AGAIN = 1.0
+
+#: How long a write waits for the one before it, in seconds.
+BUSY = 15.0
 
 Planner = Callable[[Plan], None]
 
@@ -60,44 +63,44 @@ class BlogWriter:
         self._tail = tail
         self._clock = clock
         self._metrics = metrics
+        self._undone = UndoneWithdrawals(entries)
         self._locks: dict[BlogId, _Lock] = {}
         self._keeping: set[asyncio.Task[None]] = set()
 
-    async def write(self, blog_id: BlogId, planner: Planner, *, restores: bool = False) -> Written:
+    async def write(self, blog_id: BlogId, planner: Planner) -> Written:
         """Publish what *planner* puts into a plan made against the blog as it is now.
 
-        *restores* says that the write may bring back what was withdrawn without its knowing.
-
         Raises:
-            LogUnavailableError, LogFullError: nothing was written.
+            LogUnavailableError, LogFullError, RecordRefusedError: nothing was written.
             OutcomeUnknownError: it may be written; the same write again is safe.
         """
         async with self._locked(blog_id) as lock:
-            ends = await self._tail.catch_up([ENTRIES])
+            await self._tail.catch_up([ENTRIES])
+            await self._withdraw_again(blog_id)
             plan = Plan(self._state(blog_id), self._clock.now())
             planner(plan)
-            await self._publish(blog_id, plan.events, lock)
-            if not restores:
-                await self._withdraw_again(blog_id, plan, ends, lock)
-            return self._written(blog_id, plan)
+            if not plan.events:
+                return self._written(plan, blog_id)
+            try:
+                await self._publish(plan.events)
+                again = await self._settle(blog_id)
+            except (OutcomeUnknownError, asyncio.CancelledError):
+                self._keep_until_read(blog_id, lock)
+                raise
+            return self._written(plan, blog_id, again)
 
     def _state(self, blog_id: BlogId) -> State:
         return State(
             blog=self._entries.blog(blog_id),
-            entries={row.entry.id: row for row in self._entries.entries(blog_id)},
+            entries=KnownEntries(self._entries, blog_id),
             newest=self._entries.newest_event(blog_id),
         )
 
-    async def _publish(self, blog_id: BlogId, events: list[Event], lock: _Lock) -> None:
-        if not events:
-            return
+    async def _publish(self, events: list[Event]) -> None:
         try:
             async with asyncio.timeout(PUBLISH):
                 offsets = await self._log.publish([encode(event) for event in events])
-        except (OutcomeUnknownError, TimeoutError, asyncio.CancelledError) as error:
-            self._keep_until_read(blog_id, lock)
-            if isinstance(error, asyncio.CancelledError):
-                raise
+        except TimeoutError as error:
             raise OutcomeUnknownError("the log did not acknowledge the write in time") from error
         for event in events:
             self._metrics.events.labels(event.type.value).inc()
@@ -110,42 +113,31 @@ class BlogWriter:
         except TimeoutError as error:
             raise OutcomeUnknownError("the write is in the log but not yet in the view") from error
 
-    async def _withdraw_again(
-        self, blog_id: BlogId, plan: Plan, ends: Mapping[TopicPartition, int], lock: _Lock
-    ) -> None:
-        """An update must not undo a withdrawal by another replica that it did not see."""
-        unseen = self._unseen_withdrawals(blog_id, plan, ends)
-        if not unseen:
-            return
-        again = Plan(self._state(blog_id), self._clock.now())
-        for row, by in unseen:
-            again.withdraw(row, by)
-        await self._publish(blog_id, again.events, lock)
+    async def _settle(self, blog_id: BlogId) -> list[str]:
+        """`_withdraw_again` after a write: whatever stops it, that write is written."""
+        try:
+            return await self._withdraw_again(blog_id)
+        except LogError as error:
+            raise OutcomeUnknownError("an entry was withdrawn meanwhile") from error
 
-    def _unseen_withdrawals(
-        self, blog_id: BlogId, plan: Plan, ends: Mapping[TopicPartition, int]
-    ) -> list[tuple[EntryRow, str]]:
-        """Entries that *plan* wrote over a withdrawal which came in after *ends*, and by whom it was."""
-        written = {e.subject.id for e in plan.events if isinstance(e.subject, Entry)}
-        partition = partition_for(blog_id.encode(), len(ends))
-        start = ends[TopicPartition(ENTRIES, partition)]
-        found = []
-        for ref in self._entries.events_between(blog_id, start, 2**62):
-            row = self._entries.entry(blog_id, ref.entry_id)
-            if ref.type is EventType.ENTRY_DELETED and ref.entry_id in written and row:
-                stored = self._entries.event_at(ref.partition, ref.offset)
-                subject = stored.event.subject if stored and stored.event else None
-                if not row.entry.withdrawn and isinstance(subject, Entry) and subject.withdrawn:
-                    found.append((row, subject.withdrawn.by))
-        return found
+    async def _withdraw_again(self, blog_id: BlogId) -> list[str]:
+        """Withdraw what a write brought back that did not see the withdrawal; whoever's write it was."""
+        now = self._clock.now()
+        undone = self._undone.find(blog_id, now)
+        if undone:
+            plan = Plan(self._state(blog_id), now)
+            for row, by in undone:
+                plan.withdraw(row, by)
+            await self._publish(plan.events)
+        return [row.entry.id for row, _ in undone]
 
-    def _written(self, blog_id: BlogId, plan: Plan) -> Written:
+    def _written(self, plan: Plan, blog_id: BlogId, again: Sequence[str] = ()) -> Written:
         newest = self._entries.newest_change(blog_id)
         return Written(
             blog=blog_id,
-            created=tuple(plan.created),
-            updated=tuple(plan.updated),
-            deleted=tuple(plan.deleted),
+            created=tuple(name for name in plan.created if name not in again),
+            updated=tuple(name for name in plan.updated if name not in again),
+            deleted=(*plan.deleted, *again),
             unchanged=plan.unchanged,
             sequence=newest[1] if newest else 0,
             note=plan.note,
@@ -158,10 +150,20 @@ class BlogWriter:
         held = self._locks.setdefault(blog_id, _Lock(asyncio.Lock()))
         held.users += 1
         try:
-            async with held.lock:
+            await self._take(held.lock)
+            try:
                 yield held
+            finally:
+                held.lock.release()
         finally:
             self._release(blog_id, held)
+
+    async def _take(self, lock: asyncio.Lock) -> None:
+        try:
+            async with asyncio.timeout(BUSY):
+                await lock.acquire()
+        except TimeoutError as error:
+            raise LogUnavailableError("another write to this blog is under way") from error
 
     def _release(self, blog_id: BlogId, held: _Lock) -> None:
         held.users -= 1
@@ -180,14 +182,15 @@ class BlogWriter:
     async def _keep(self, blog_id: BlogId, held: _Lock) -> None:
         try:
             async with held.lock:
-                while not await self._read_to_the_end():
+                while not await self._read_to_the_end(blog_id):
                     await self._clock.sleep(ASK_AGAIN)
         finally:
             self._release(blog_id, held)
 
-    async def _read_to_the_end(self) -> bool:
+    async def _read_to_the_end(self, blog_id: BlogId) -> bool:
         try:
             await self._tail.catch_up([ENTRIES])
-        except LogUnavailableError:
+            await self._withdraw_again(blog_id)
+        except LogError:
             return False
         return True

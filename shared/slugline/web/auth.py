@@ -10,7 +10,8 @@ from slugline.web.problems import Problem
 
 def token_hash(token: str) -> str:
     """What is kept of a token: its SHA-256, in hex. Tokens are long and random, so no salt is needed."""
-    return sha256(token.encode()).hexdigest()
+    # aiohttp keeps bytes of a header that are no UTF-8 as lone surrogates.
+    return sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
 def bearer(request: web.Request) -> str:

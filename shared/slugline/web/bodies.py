@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from slugline.errors import InvalidInputError, Mistake
-from slugline.web.problems import Problem
+from slugline.web.problems import MAX_BODY, Problem, too_large
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -18,6 +18,16 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
+async def read_bytes(request: web.Request) -> bytes:
+    """The body of *request*. Raises Problem 413 where it is over the limit, sent whole or in chunks."""
+    if (request.content_length or 0) > MAX_BODY:
+        raise too_large()
+    data = await request.read()
+    if len(data) > MAX_BODY:
+        raise too_large()
+    return data
+
+
 async def read_json(request: web.Request) -> Any:
     """The JSON that *request* carries.
 
@@ -26,7 +36,7 @@ async def read_json(request: web.Request) -> Any:
     if request.content_type not in ("application/json", "application/octet-stream"):
         detail = f"Send application/json, not {request.content_type}."
         raise Problem(415, "Unknown kind of body", detail)
-    data = await request.read()
+    data = await read_bytes(request)
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -60,9 +70,15 @@ def _field(at: str, path: tuple[int | str, ...]) -> str:
     return f"{at}{''.join(steps)}".lstrip(".")
 
 
+_MESSAGES = {
+    "extra_forbidden": "there is no such field; leave it out",
+    "model_type": "give a JSON object",
+    "string_type": "give a text in quotes",
+    "list_type": "give a list in brackets",
+    "bool_type": "give true or false",
+    "missing": "this field is needed",
+}
+
+
 def _message(kind: str, text: str) -> str:
-    if kind == "timezone_aware":
-        return "give the time zone: 2026-11-22T14:05:00Z or 2026-11-22T14:05:00+01:00"
-    if kind == "extra_forbidden":
-        return "there is no such field; leave it out"
-    return text.removeprefix("Value error, ")
+    return _MESSAGES.get(kind) or text.removeprefix("Value error, ")

@@ -1,15 +1,18 @@
 """One table of endpoints, from which the routes and the OpenAPI document are made."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
+from slugline.blog import BLOG_ID
+from slugline.entry import ENTRY_ID
 from slugline.web.page import api_page
-from slugline.web.problems import Handler
+from slugline.web.problems import MAX_BODY, Handler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +25,14 @@ class Endpoint:
     summary: str
     answers: dict[int, str]
     body: type[BaseModel] | None = None
+    #: Whether a list of such bodies is taken too.
+    many: bool = False
+    #: What a success answers with: a dataclass or a model.
+    returns: type[Any] | None = None
     #: Content types of a body that is no JSON model.
     takes: Sequence[str] = ()
     query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     token: bool = True
 
 
@@ -49,7 +57,7 @@ def register(app: web.Application, title: str, endpoints: Sequence[Endpoint]) ->
 def openapi(title: str, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of *endpoints*."""
     paths: dict[str, dict[str, Any]] = {}
-    schemas: dict[str, Any] = {}
+    schemas: dict[str, Any] = {"Problem": _PROBLEM}
     for endpoint in endpoints:
         operation = _operation(endpoint, schemas)
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
@@ -65,15 +73,13 @@ def openapi(title: str, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 
 
 def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
-    answers = dict(endpoint.answers)
-    if endpoint.token:
-        answers[401] = "The token is missing or unknown."
     operation: dict[str, Any] = {
+        "operationId": _name(endpoint),
         "summary": endpoint.summary,
         "parameters": _parameters(endpoint),
         "responses": {
-            str(status): {"description": text, **({"content": _PROBLEM} if status >= 400 else {})}
-            for status, text in sorted(answers.items())
+            str(status): _answer(endpoint, status, about, schemas)
+            for status, about in sorted(_answers(endpoint).items())
         },
     }
     if endpoint.token:
@@ -84,36 +90,87 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
+def _name(endpoint: Endpoint) -> str:
+    words = re.findall(r"[a-z0-9]+", endpoint.path.removeprefix("/v1"))
+    return "_".join((endpoint.method.lower(), *words))
+
+
+def _answers(endpoint: Endpoint) -> dict[int, str]:
+    """What the endpoint says that it answers, and what every one of its kind does."""
+    answers: dict[int, str] = {}
+    if endpoint.token:
+        answers[401] = "The token is missing or unknown."
+    if endpoint.body:
+        answers |= {400: "No JSON."}
+    if endpoint.body or endpoint.takes:
+        answers |= {413: f"Over {MAX_BODY:,} bytes.", 415: "Unknown kind of body."}
+    return answers | endpoint.answers
+
+
+def _answer(endpoint: Endpoint, status: int, about: str, schemas: dict[str, Any]) -> dict[str, Any]:
+    if status >= 400:
+        problem = {"schema": _ref("Problem")}
+        return {"description": about, "content": {"application/problem+json": problem}}
+    if endpoint.returns is None:
+        return {"description": about}
+    schema = _schema(endpoint.returns, schemas)
+    return {"description": about, "content": {"application/json": {"schema": schema}}}
+
+
 _PROBLEM = {
-    "application/problem+json": {
-        "schema": {
-            "type": "object",
-            "properties": {
-                "title": {"type": "string"},
-                "status": {"type": "integer"},
-                "detail": {"type": "string"},
+    "description": "Problem details (RFC 9457).",
+    "type": "object",
+    "required": ["title", "status"],
+    "properties": {
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What to do."},
+        "mistakes": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
             },
-        }
-    }
+        },
+    },
 }
+
+_PATTERNS = {"blog": BLOG_ID.pattern, "entry": ENTRY_ID.pattern}
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     names = [part[1:-1].split(":")[0] for part in endpoint.path.split("/") if part[:1] == "{"]
-    text = {"type": "string"}
-    path = [{"name": n, "in": "path", "required": True, "schema": text} for n in names]
-    query = [
-        {"name": name, "in": "query", "description": about, "schema": text}
-        for name, about in endpoint.query.items()
+    path = [{"name": n, "in": "path", "required": True, "schema": _text(n)} for n in names]
+    more = [
+        {"name": name, "in": place, "description": about, "schema": {"type": "string"}}
+        for place, told in (("query", endpoint.query), ("header", endpoint.headers))
+        for name, about in told.items()
     ]
-    return path + query
+    return path + more
+
+
+def _text(name: str) -> dict[str, str]:
+    pattern = _PATTERNS.get(name)
+    return {"type": "string", **({"pattern": f"^{pattern}$"} if pattern else {})}
 
 
 def _content(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if endpoint.body is None:
         return {kind: {"schema": {"type": "string"}} for kind in endpoint.takes}
-    name = endpoint.body.__name__
-    schema = endpoint.body.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema = _schema(endpoint.body, schemas)
+    if endpoint.many:
+        schema = {"oneOf": [schema, {"type": "array", "items": schema}]}
+    return {"application/json": {"schema": schema}}
+
+
+def _schema(kind: type[Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """A reference to the schema of *kind*, which is put into *schemas* with all that it needs."""
+    schema = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schema.pop("$defs", {}))
-    schemas[name] = schema
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    schemas[kind.__name__] = schema
+    return _ref(kind.__name__)
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -22,6 +22,9 @@ CONTENT_TYPE = "application/problem+json"
 #: What a body may hold, in bytes.
 MAX_BODY = 10_000_000
 
+#: How many mistakes a problem's detail tells.
+SHOWN = 5
+
 logger = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -63,11 +66,24 @@ def not_found(what: str, name: str) -> Problem:
     return Problem(404, f"No such {what}", f"There is no {what} {name!r}.")
 
 
+def too_large() -> Problem:
+    """The 413 for a body over the limit."""
+    detail = f"A request holds at most {MAX_BODY:,} bytes; send less, or in parts."
+    return Problem(413, "Too large", detail)
+
+
+def _first(error: InvalidInputError) -> str:
+    """The first mistakes in one line; the list has them all."""
+    rest = len(error.mistakes) - SHOWN
+    shown = InvalidInputError(*error.mistakes[:SHOWN])
+    return f"{shown}; and {rest} more" if rest > 0 else str(shown)
+
+
 def problem_of(error: SluglineError) -> Problem:
     """*error* as the answer that a client gets."""
     if isinstance(error, InvalidInputError):
         mistakes = [{"field": m.field, "message": m.message} for m in error.mistakes]
-        return Problem(422, "Invalid input", str(error), mistakes=mistakes)
+        return Problem(422, "Invalid input", _first(error), mistakes=mistakes)
     if isinstance(error, EgressRefusedError):
         return Problem(422, "Destination refused", str(error))
     if isinstance(error, RecordRefusedError):
@@ -93,8 +109,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except SluglineError as error:
         return problem_of(error).response()
     except web.HTTPRequestEntityTooLarge:
-        detail = f"A request holds at most {MAX_BODY:,} bytes; send less, or in parts."
-        return Problem(413, "Too large", detail).response()
+        return too_large().response()
     except web.HTTPException as error:
         return _of_framework(error)
     except Exception:
