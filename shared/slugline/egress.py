@@ -185,7 +185,7 @@ def destination(url: str) -> Destination:
         raise EgressRefusedError("an address with a user name or password in it is refused")
     if parts.fragment:
         raise EgressRefusedError("an address with a fragment is refused; leave out the # part")
-    if not _is_host(host):
+    if not _is_host(host) or ("[" in parts.netloc) != (":" in host):
         raise EgressRefusedError(f"{host!r} is no host name")
     target = quote(parts.path or "/", _PLAIN) + (
         f"?{quote(parts.query, _PLAIN)}" if parts.query else ""
