@@ -17,8 +17,13 @@ def _alternatives(patterns: Iterable[str]) -> re.Pattern[str]:
 _LINE = _alternatives(LINES)
 _OPENING = _alternatives(OPENINGS)
 _TAIL_HEADING = _alternatives(TAIL_HEADINGS)
+#: How much of a line is read to know how it begins; more than any opening takes.
+_OPENING_READ = 400
 _CURLY = str.maketrans("‘’‚′“”„", "''''\"\"\"")
 _LONGEST_LABEL = 60
+_LONGEST_APPEAL = 3000
+#: Longer lines are not looked into for furniture that is glued to them.
+_LONGEST_GLUED = 20_000
 
 #: A sentence glued to the next: a full stop and no blank, as in `…the difference.The council`.
 _GLUE = re.compile(
@@ -56,7 +61,7 @@ _SHORT_APPEAL = re.compile(r"\b(?:us|our|uns|nous|nuestro|notre)\b", re.I)
 
 def is_boilerplate(text: str) -> bool:
     """Whether *text* as a whole is on the list of furniture."""
-    plain = text.translate(_CURLY).strip(" .>»→›|•-–—")
+    plain = text[:_OPENING_READ].translate(_CURLY).strip(" .>»→›|•-–—")
     if len(plain) <= _LONGEST_LABEL and _LINE.fullmatch(plain):
         return True
     return _OPENING.match(plain) is not None
@@ -64,6 +69,8 @@ def is_boilerplate(text: str) -> bool:
 
 def is_appeal(text: str) -> bool:
     """Whether *text* asks readers for support: it says you and we, a gift and the trade."""
+    if len(text) > _LONGEST_APPEAL:
+        return False
     plain = text.translate(_CURLY)
     if not (_GIFT.search(plain) and _TRADE.search(plain)) or _QUOTED.search(plain):
         return False
@@ -72,6 +79,8 @@ def is_appeal(text: str) -> bool:
 
 def is_tail_heading(text: str) -> bool:
     """Whether *text* heads a list of other stories."""
+    if len(text) > 2 * _LONGEST_LABEL:
+        return False
     plain = text.translate(_CURLY).strip(" .:>»→›|•-–—")
     return len(plain) <= _LONGEST_LABEL and _TAIL_HEADING.fullmatch(plain) is not None
 
@@ -91,6 +100,8 @@ def without_boilerplate(lines: Sequence[Line]) -> list[Line]:
 
 def _parts(text: str) -> list[str]:
     """*text* cut where a piece of furniture is glued to it; whole when there is none."""
+    if len(text) > _LONGEST_GLUED:
+        return [text]
     cuts = {found.start() for glue in (_GLUE, _GLUED_OPENING) for found in glue.finditer(text)}
     if not cuts:
         return [text]

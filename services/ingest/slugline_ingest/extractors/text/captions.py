@@ -53,11 +53,12 @@ _BARE_CREDIT = re.compile(
 )
 _CREDIT_LABEL = re.compile(rf"^\s*{_LABEL}\s?[:/]\s*|\s+$")
 #: Without one of these there is no need to look closer, which is slow.
-_SIGNS = (")", "]", "©", "Ⓒ", "/", "|", "—", "–", " - ")
-_HINTS = (
-    "photo", "image", "picture", "foto", "caption", "credit", "crédit", "bild", "imag", "video", "légende",
-    "immagin", "quelle", "fuente", "beeld", "фото", "写真", "图", "pic:", "source"
-)  # fmt: skip
+_SIGN = re.compile("[)\\]©Ⓒ/|—–]| - ")
+_HINT = re.compile(
+    "photo|image|picture|foto|caption|cr[eé]dit|bild|imag|video|légende|immagin|quelle|fuente|beeld"
+    "|фото|写真|图|pic:|source",
+    re.IGNORECASE,
+)
 _LONGEST = 320
 _LONGEST_CREDIT = 90
 
@@ -82,11 +83,7 @@ def caption_of(text: str) -> Media | None:
 
 
 def _may_be_caption(text: str) -> bool:
-    tail = text[-60:]
-    if any(sign in tail for sign in _SIGNS):
-        return True
-    lower = text.casefold()
-    return any(hint in lower for hint in _HINTS)
+    return _SIGN.search(text[-60:]) is not None or _HINT.search(text) is not None
 
 
 def is_caption(text: str) -> bool:

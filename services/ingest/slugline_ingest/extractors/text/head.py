@@ -27,6 +27,8 @@ _LONGEST_STANDFIRST = 240
 _LONGEST_SENTENCES = 130
 _TEASERS_WITHIN = 60
 _ALIKE = 0.6
+#: How much of a line is read to know whether it is a title.
+_READ = 300
 _TOP = 3
 _BY = re.compile(r"By (?:the )?[A-Z][^.?!]{2,80}$")
 #: Where a teaser says when its entry was published.
@@ -55,7 +57,11 @@ def split_head(lines: Sequence[Line], notes: Mapping[int, Anchor]) -> Head:
     if at is None:
         return Head("", "", tuple(text), day)
     title = lines[text[at]].text
-    rest = [i for n, i in enumerate(text[at + 1 :]) if n > 3 or fold(lines[i].text) != fold(title)]
+    rest = [
+        i
+        for n, i in enumerate(text[at + 1 :])
+        if n > 3 or fold(lines[i].text[:_READ]) != fold(title)
+    ]
     if rest and _is_standfirst([lines[i] for i in rest[:3]], spaced=are_blanks_telling(lines)):
         return Head(title, lines[rest[0]].text, tuple(rest[1:]), day)
     return Head(title, "", tuple(rest), day)
@@ -82,7 +88,8 @@ def _is_name_and_role(pair: Sequence[Line]) -> bool:
 def _title_at(lines: Sequence[Line]) -> int | None:
     """Which line is the title: one that says it is live, below nothing but menus, or the first."""
     for index, line in enumerate(lines):
-        live = SURELY_LIVE.search(line.text) or (index < 3 and MAYBE_LIVE.search(line.text))
+        text = line.text[:_READ]
+        live = SURELY_LIVE.search(text) or (index < 3 and MAYBE_LIVE.search(text))
         if live and line.traits.words >= 4 and looks_like_heading(line):
             return index
         if line.traits.width > _LONGEST_FURNITURE and line.traits.end is End.STOP:
@@ -117,7 +124,7 @@ def _is_standfirst(rest: Sequence[Line], *, spaced: bool) -> bool:
 
 def is_live_title(*texts: str) -> bool:
     """Whether one of *texts* says outright that the page is live."""
-    return any(SURELY_LIVE.search(text) for text in texts)
+    return any(SURELY_LIVE.search(text[:_READ]) for text in texts)
 
 
 def without_teasers(rest: Sequence[Line], titles: Iterable[str]) -> list[str]:
@@ -132,7 +139,8 @@ def without_teasers(rest: Sequence[Line], titles: Iterable[str]) -> list[str]:
             in_list = True
             continue
         in_list = in_list and (line.traits.bulleted or looks_like_heading(line))
-        may_announce = count < _TEASERS_WITHIN and (in_list or line.traits.bulleted)
+        may_announce = line.traits.width <= _READ and (in_list or line.traits.bulleted)
+        may_announce = may_announce and count < _TEASERS_WITHIN
         if not (may_announce and _is_repeated(line, known)):
             lead.append(line.text)
     return lead

@@ -171,7 +171,7 @@ def role_costs(line: Line, reading: Reading, *, after_colon: bool = False) -> di
     if line.traits.width > _LONGEST_HEADING or line.traits.bulleted or _ADDRESS.match(line.text):
         return costs
     if is_caption(line.text):
-        return {**costs, Role.CAPTION: 0.0, Role.HEADING: heading_cost(line, reading)}
+        return {**costs, Role.CAPTION: 0.0, Role.HEADING: heading_cost(line, reading) + 5.0}
     if after_colon or line.traits.end in (End.NONE, End.COMMA):
         costs[Role.ITEM] = _item_cost(line, reading) - 8.5 * after_colon
     if reading.headings:
@@ -188,6 +188,8 @@ def looks_like_heading(line: Line) -> bool:
     if line.marked or line.traits.bulleted:
         return line.marked
     if is_caption(text) or is_card_intro(text) or announced_headline(text):
+        return False
+    if line.traits.width > _LONGEST_HEADING:
         return False
     return heading_cost(line, Reading()) < text_cost(line, Reading())
 
@@ -215,7 +217,7 @@ def heading_cost(line: Line, reading: Reading) -> float:
     cost = _HEADING_END[traits.end] if not (reading.stops and traits.end is End.STOP) else 0.0
     cost += max(0.0, (traits.width - 110) / 25)
     cost += 1.5 * (traits.sentences - 1) + 3.0 * traits.lower
-    cost += 5.0 * is_caption(line.text) + 4.0 * bool(_CONTACT.search(line.text))
+    cost += 4.0 * bool(_CONTACT.search(line.text))
     if reading.spaced:
         cost += -1.0 if line.apart else 2.0
     if reading.marked:

@@ -20,6 +20,7 @@ _MACHINE = re.compile(
     r"|^\[[\w.:/-]+\]|-->|^\w+\[\d+\]|\b\w+\.\w+\.\w+\b|::|\t|;\S|^\s*\S+,\S+,\S+"
 )
 _ENOUGH_LIVE = 2.0
+_READ = 300
 _MOSTLY_TOLD = 0.8
 _FEWEST = 3
 _MACHINE_SHARE = 0.4
@@ -32,7 +33,7 @@ def are_entries(pattern: Pattern, pieces: Sequence[Piece], head: Head) -> bool:
     own = [a.text for a in pattern.cuts if a.text]
     if not any(piece.title or piece.rows for piece in pieces):
         return False
-    if own and sum(bool(_MACHINE.search(text)) for text in own) > _MACHINE_SHARE * len(own):
+    if own and sum(bool(_MACHINE.search(text[:_READ])) for text in own) > _MACHINE_SHARE * len(own):
         return False
     live = is_live_title(head.title, head.description)
     if live:
@@ -124,7 +125,7 @@ def is_page(head: Head, lines: Sequence[Line]) -> bool:
     if not head.title:
         return False
     prose = [line for line in lines if line.traits.end is End.STOP and line.traits.width >= 60]
-    machine = sum(bool(_MACHINE.search(line.text)) for line in lines[:200])
+    machine = sum(bool(_MACHINE.search(line.text[:_READ])) for line in lines[:200])
     if machine > _MACHINE_SHARE * min(len(lines), 200):
         return False
     if is_live_title(head.title, head.description):

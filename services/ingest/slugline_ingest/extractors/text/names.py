@@ -125,6 +125,8 @@ _ROLE = re.compile(
 )
 _LONGEST_NAME = 45
 _LONGEST_ROLE = 60
+_LONGEST_NAMES = 120
+_NO_ENDS = tuple('.?!:…”"')
 
 
 def is_name(text: str, *, capitals: bool = False) -> bool:
@@ -148,6 +150,8 @@ def _is_name_token(token: str) -> bool:
 
 def people_of(text: str) -> tuple[str, ...]:
     """The people that *text* names and nothing else; none when there is anything else."""
+    if len(text) > _LONGEST_NAMES or text[-1:] in _NO_ENDS:
+        return ()
     parts = _parts(text)
     while len(parts) > 1 and is_role(parts[-1]):
         parts.pop()
@@ -161,7 +165,7 @@ def _parts(text: str) -> list[str]:
 
 def byline_of(text: str) -> tuple[str, ...]:
     """The people of a line such as `By Jane Dalton and Tom Smith`; none when it is no such line."""
-    if len(text) > 2 * _LONGEST_NAME + 30:
+    if len(text) > _LONGEST_NAMES:
         return ()
     found = _BYLINE.fullmatch(text) or _FROM_DESK.fullmatch(text)
     if found is None:

@@ -161,12 +161,12 @@ def _without_teasers(anchors: Sequence[Anchor], lines: Sequence[Line]) -> list[A
     plain = [a for a in anchors if a.index not in bulleted and a.kind is not Kind.DATE]
     if len(plain) >= _ENOUGH:
         anchors = [a for a in anchors if a.index not in bulleted]
-    last = {fold(a.text): a.index for a in anchors if a.text}
+    last = {fold(a.text[:_TEASER]): a.index for a in anchors if a.text}
     cutting = {a.index for a in anchors if a.kind is not Kind.PHASE}
     return [
         a
         for a in anchors
-        if not a.text or last[fold(a.text)] == a.index or a.index + 1 not in cutting
+        if not a.text or last[fold(a.text[:_TEASER])] == a.index or a.index + 1 not in cutting
     ]
 
 
@@ -192,7 +192,7 @@ def _listed(anchors: Sequence[Anchor], lines: Sequence[Line]) -> range:
 
 def _again(last: Mapping[str, int], lines: Sequence[Line], index: int) -> bool:
     """Whether the line at *index* comes again further down."""
-    return index < len(lines) and last.get(fold(lines[index].text), index) > index
+    return index < len(lines) and last.get(fold(lines[index].text[:_TEASER]), index) > index
 
 
 def _without_page_stamps(anchors: Sequence[Anchor], lines: Sequence[Line]) -> list[Anchor]:

@@ -10,6 +10,8 @@ _CLOSERS = "\"'’”“»›)]}」』】》）* \u200d"
 _STOPS = ".…。．｡।۔"
 _ASKS = "?!？！؟‽"
 _COLONS = ":："
+#: How much of a line is read; beyond this every line is a long paragraph.
+_READ = 2000
 _COMMAS = ",;،、，；"
 _ABBREVIATED = re.compile(
     r"(?:\b[A-Za-z]\.){2,}$|\b(?:Inc|Co|Jr|Sr|Ltd|vs|No|St|Mio|Mrd|proc|mln|mld|tys|zł|pct|mil|млн|млрд|руб|тыс)\.$"
@@ -48,12 +50,13 @@ class Traits:
 
 def traits_of(text: str) -> Traits:
     """The traits of *text*."""
-    width = len(text) if text.isascii() else len(text) + int(1.3 * len(_WIDE.findall(text)))
+    start = text[:_READ]
+    width = len(text) if text.isascii() else len(text) + int(1.3 * len(_WIDE.findall(start)))
     return Traits(
         end=end_of(text),
         width=width,
         words=max(text.count(" ") + 1, width // 12),
-        sentences=1 + len(_BOUNDARY.findall(_TITLED.sub("x ", text))),
+        sentences=1 + len(_BOUNDARY.findall(_TITLED.sub("x ", start))),
         bulleted=_BULLET.match(text) is not None,
         lower=text[:1].islower(),
     )

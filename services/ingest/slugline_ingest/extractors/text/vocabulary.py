@@ -94,7 +94,7 @@ def is_card_intro(text: str) -> bool:
 
 def announced_headline(text: str) -> str:
     """The headline in a line such as `Read more: Bridge closed`; empty when it is no such line."""
-    found = _LABEL_END.search(text)
+    found = _LABEL_END.search(text[:45])
     label, headline = (text[: found.start()], text[found.end() :]) if found else (text, "")
     if not found or len(label) > 40 or len(headline.strip()) < 12:
         return ""
