@@ -2,6 +2,7 @@
 
 import mimetypes
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -68,7 +69,7 @@ def test_a_long_word_is_cut_too() -> None:
 
 
 def test_without_text_a_caption_then_a_related_story_is_the_title() -> None:
-    bare = {"title": None, "body_html": "", "body_text": ""}
+    bare: dict[str, Any] = {"title": None, "body_html": "", "body_text": ""}
     related = (Related(title="Why ferries stop"),)
     pictures = (Media(url="https://x.example/a.jpg"), Media(alt="A quay"))
 

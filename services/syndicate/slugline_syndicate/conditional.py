@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 #: A third of the time of zlib's default level, for a twelfth more bytes: 400 kB in some 5 ms.
 GZIP_LEVEL = 4
@@ -49,6 +50,11 @@ class Representation:
         return len(self._identity) * (1 if self._gzip is None else 2)
 
     @property
+    def tag(self) -> str:
+        """The entity tag of the bytes without a content coding."""
+        return self._tags[0]
+
+    @property
     def body(self) -> bytes:
         """The bytes without a content coding."""
         return self._identity
@@ -65,6 +71,11 @@ class Representation:
         if self._gzip is None:
             self._gzip = gzip.compress(self._identity, GZIP_LEVEL, mtime=0)
         return self._gzip
+
+
+def redirect(status: int, location: str) -> web.Response:
+    """The answer that sends a client to *location*."""
+    return web.Response(status=status, headers={"Location": str(URL(location))})
 
 
 def _frozen(headers: Mapping[str, str]) -> CIMultiDictProxy[str]:

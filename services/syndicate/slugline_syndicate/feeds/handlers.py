@@ -8,6 +8,7 @@ from aiohttp import web
 from slugline.blog import Blog, BlogState
 from slugline.telemetry import Metrics
 from slugline.web.problems import Handler, Problem, not_found
+from slugline_syndicate.conditional import redirect
 from slugline_syndicate.feeds.formats import Format
 from slugline_syndicate.feeds.store import FeedStore
 
@@ -37,7 +38,9 @@ def feed_handler(
         document = store.document(blog_id, form.name)
         if document is None:
             raise not_found("blog", blog_id)
-        _refuse_gone(document.blog, form, public_url)
+        moved = _moved(document.blog, form, public_url)
+        if moved is not None:
+            return moved
         answer = document.representation.answer(request)
         counters[answer.status].inc()
         return answer
@@ -59,12 +62,14 @@ def add_feeds(
         app.router.add_get(f"/blogs/{{blog}}/feed.{form.name}", handler)
 
 
-def _refuse_gone(blog: Blog, form: Format, public_url: str) -> None:
+def _moved(blog: Blog, form: Format, public_url: str) -> web.Response | None:
+    """Where the feed is now, or None where it is here. Raises Problem 410 where it is nowhere."""
     if blog.state is BlogState.REMOVED:
         raise Problem(410, "Gone", f"The blog {blog.id!r} was removed.")
     if blog.state is BlogState.MOVED and blog.moved_to:
         page = urljoin(f"{public_url}/", blog.moved_to)
-        raise web.HTTPMovedPermanently(_feed_at(page, form.name))
+        return redirect(301, _feed_at(page, form.name))
+    return None
 
 
 def _feed_at(page: str, name: str) -> str:

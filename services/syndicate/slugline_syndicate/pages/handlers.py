@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from urllib.parse import urljoin
 
 from aiohttp import web
 
@@ -12,7 +13,7 @@ from slugline.clock import parse_rfc3339
 from slugline.entry import Entry
 from slugline.view.entries import BlogRow, EntriesView, EntryRow
 from slugline.web.problems import Handler
-from slugline_syndicate.conditional import Representation
+from slugline_syndicate.conditional import Representation, redirect
 from slugline_syndicate.feeds.handlers import Ready, always
 from slugline_syndicate.feeds.kept import Kept
 from slugline_syndicate.feeds.store import LIVE, cache_control
@@ -53,7 +54,7 @@ class PageHandlers:
     async def home(self, request: web.Request) -> web.StreamResponse:
         number = request.query.get("page", "1")
         if not _PAGE_NUMBER.fullmatch(number):
-            raise web.HTTPFound(f"{self._public_url}/")
+            raise _Elsewhere(302, f"{self._public_url}/")
         page = int(number)
         kept = self._kept(HOME) if page == 1 else None
         if kept is None:
@@ -98,7 +99,7 @@ class PageHandlers:
         if row.blog.state is BlogState.REMOVED:
             raise _Unseen(410, "Removed", "This live blog was removed.")
         if row.blog.state is BlogState.MOVED and row.blog.moved_to:
-            raise web.HTTPMovedPermanently(row.blog.moved_to)
+            raise _Elsewhere(301, urljoin(f"{self._public_url}/", row.blog.moved_to))
         return row
 
     def _home(self, page: int) -> Representation:
@@ -132,7 +133,7 @@ class PageHandlers:
         try:
             published = parse_rfc3339(time)
         except (ValueError, OverflowError):
-            raise web.HTTPFound(blog_url(self._public_url, blog.id)) from None
+            raise _Elsewhere(302, blog_url(self._public_url, blog.id)) from None
         rows = self._entries.older(blog.id, published, entry_id, PAGE + 1)
         changed = self._newest_change(blog)
         body = self._pages.blog(blog, changed, rows[:PAGE], more=len(rows) > PAGE, first=False)
@@ -165,6 +166,8 @@ class PageHandlers:
                 if not self._ready():
                     raise _Unseen(503, "One moment", "The live blogs are being read from the log.")
                 return await handler(request)
+            except _Elsewhere as elsewhere:
+                return redirect(elsewhere.status, elsewhere.location)
             except _Unseen as unseen:
                 body = self._pages.problem(unseen.title, unseen.detail, unseen.blog)
                 wait = {"Retry-After": "2"} if unseen.status == 503 else {}
@@ -180,6 +183,14 @@ class _Unseen(Exception):  # noqa: N818 - an answer, no fault
     def __init__(self, status: int, title: str, detail: str, blog: Blog | None = None) -> None:
         super().__init__(title)
         self.status, self.title, self.detail, self.blog = status, title, detail, blog
+
+
+class _Elsewhere(Exception):  # noqa: N818 - an answer, no fault
+    """A page that is at another address."""
+
+    def __init__(self, status: int, location: str) -> None:
+        super().__init__(location)
+        self.status, self.location = status, location
 
 
 def _newest_first(entry: Entry) -> tuple[float, str]:
