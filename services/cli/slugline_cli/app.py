@@ -12,9 +12,10 @@ from slugline_cli.health import health
 from slugline_cli.lag import lag
 from slugline_cli.listen import listen
 from slugline_cli.parse import parse
-from slugline_cli.run import run
+from slugline_cli.run import ingest, run, syndicate
 from slugline_cli.tail import tail
 from slugline_cli.tokens import token
+from slugline_cli.topics import topics
 from slugline_cli.views import view
 
 #: Exit codes: 0 done, 1 it did not work, 2 it was asked or set up wrongly, 130 stopped by Ctrl-C.
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, parse, listen, token, tail, lag, health, view):
+for _command in (run, ingest, syndicate, topics, parse, listen, token, tail, lag, health, view):
     cli.add_command(_command)
 
 

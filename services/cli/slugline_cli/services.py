@@ -1,0 +1,103 @@
+"""The services of a process, composed: a log, a view that follows it, and what serves from that."""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from slugline.clock import Clock
+from slugline.errors import LogUnavailableError, SettingsError
+from slugline.log import Log
+from slugline.settings import Settings
+from slugline.telemetry import Metrics
+from slugline.view import Projection, View
+from slugline.view.entries import EntriesView
+from slugline.view.tail import Tail
+from slugline.web.server import serving
+from slugline_cli.engines import watch
+from slugline_cli.process import first_of, working
+from slugline_cli.progress import until_read
+from slugline_ingest.app import make_app
+from slugline_syndicate.app import open_syndicate
+from slugline_syndicate.deliveries.runtime import DeliveryViews
+
+Worker = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Which services a process is. *name* is in the name of its view's file."""
+
+    name: str
+    ingest: bool
+    syndicate: bool
+
+
+BOTH = Role("run", ingest=True, syndicate=True)
+INGEST = Role("ingest", ingest=True, syndicate=False)
+SYNDICATE = Role("syndicate", ingest=False, syndicate=True)
+
+
+def view_path(settings: Settings, role: Role) -> Path:
+    """The view of a process in *role*."""
+    return settings.data_dir / f"view-{role.name}.db"
+
+
+def projections_of(role: Role, entries: EntriesView, views: DeliveryViews) -> list[Projection]:
+    """What a process in *role* keeps in its view."""
+    return [entries, *(views.all if role.syndicate else ())]
+
+
+@asynccontextmanager
+async def services(
+    role: Role, settings: Settings, log: Log, clock: Clock, stop: asyncio.Event
+) -> AsyncIterator[None]:
+    """The services of *role* at work while the context is open; entered once they are ready.
+
+    Ready, or stopped by *stop* before that, or with a log that is away: then they become ready
+    when it is back.
+    """
+    metrics = Metrics()
+    entries, views = EntriesView(), DeliveryViews.make()
+    path = view_path(settings, role)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(alone(path))
+        view = stack.enter_context(closing(View(path, projections_of(role, entries, views), clock)))
+        tail = Tail(log, view, clock)
+        workers: list[Worker] = [tail.run, partial(watch, log, clock)]
+        apps: list[tuple[web.Application, int]] = []
+        if role.ingest:
+            ingest = make_app(settings, log, entries, tail, clock, metrics)
+            apps.append((ingest, settings.ingest_port))
+        if role.syndicate:
+            syndicate = await stack.enter_async_context(
+                open_syndicate(settings, log, view, entries, views, tail, clock, metrics)
+            )
+            workers.append(syndicate.deliveries.run)
+            apps.append((syndicate.app, settings.syndicate_port))
+        await stack.enter_async_context(working(*(worker() for worker in workers)))
+        for app, port in apps:
+            await stack.enter_async_context(serving(app, settings.host, port))
+        with suppress(LogUnavailableError):
+            await first_of(stop.wait(), until_read(log, view, tail, clock, "Building the view"))
+        yield
+
+
+@contextmanager
+def alone(view: Path) -> Iterator[None]:
+    """Keep other processes from the same view. Raises SettingsError where one has it."""
+    view.parent.mkdir(parents=True, exist_ok=True)
+    with Path(f"{view}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SettingsError(
+                f"{view} is another process's: give each replica a SLUGLINE_DATA_DIR of its own"
+            ) from error
+        yield
