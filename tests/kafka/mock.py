@@ -29,8 +29,8 @@ class MockCluster:
         error = ctypes.create_string_buffer(512)
         conf = self._library.rd_kafka_conf_new()
         self._library.rd_kafka_conf_set(conf, b"log_level", b"3", error, 512)
-        handle = self._library.rd_kafka_new(0, conf, error, 512)
-        self._cluster = self._library.rd_kafka_mock_cluster_new(handle, 1)
+        self._handle = self._library.rd_kafka_new(0, conf, error, 512)
+        self._cluster = self._library.rd_kafka_mock_cluster_new(self._handle, 1)
         servers: bytes = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster)
         self.servers = servers.decode()
         self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
@@ -49,6 +49,7 @@ class MockCluster:
 
     def close(self) -> None:
         self._library.rd_kafka_mock_cluster_destroy(self._cluster)
+        self._library.rd_kafka_destroy(self._handle)
 
 
 @contextmanager
@@ -95,6 +96,7 @@ def _library() -> Any:
     ]
     library.rd_kafka_new.restype = pointer
     library.rd_kafka_new.argtypes = [number, pointer, ctypes.c_char_p, ctypes.c_size_t]
+    library.rd_kafka_destroy.argtypes = [pointer]
     library.rd_kafka_mock_cluster_new.restype = pointer
     library.rd_kafka_mock_cluster_new.argtypes = [pointer, number]
     library.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
