@@ -14,12 +14,21 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+import trustme
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 POM = Path(__file__).with_name("pom.xml")
 VERSION = "4.2.1"
@@ -108,8 +117,6 @@ class Cluster:
     def __init__(self, servers: str, brokers: list[Broker] | None = None) -> None:
         self.servers = servers
         self.brokers = brokers or []
-        #: The same broker where it wants credentials (PLAIN, SCRAM-SHA-256), TLS, or both.
-        self.secured: dict[str, str] = {}
 
     @property
     def broker(self) -> Broker:
@@ -119,16 +126,28 @@ class Cluster:
         return self.brokers[0]
 
     def stop(self) -> None:
+        """End all of them."""
         for broker in self.brokers:
             broker.kill()
+
+
+@dataclass(frozen=True)
+class SecuredCluster:
+    """A broker that wants credentials (PLAIN, SCRAM-SHA-256), TLS, or both, by its listeners."""
+
+    plain: str
+    credentials: str
+    tls: str
+    both: str
+    ca_file: Path
 
 
 class JavaProcess:
     """A broker as a process of this machine."""
 
-    def __init__(self, folder: Path, *, scram: bool) -> None:
+    def __init__(self, folder: Path, format_options: Sequence[str] = ()) -> None:
         self._folder = folder
-        self._scram = scram
+        self._format_options = format_options
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, settings: Mapping[str, str]) -> None:
@@ -137,9 +156,7 @@ class JavaProcess:
         properties.write_text(_lines({**settings, "log.dirs": str(self._folder / "data")}))
         log = (self._folder / "kafka.log").open("ab")
         if not (self._folder / "data" / "meta.properties").exists():
-            scram = [f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"] if self._scram else []
-            options = [option for rule in scram for option in ("--add-scram", rule)]
-            format_ = ["format", "-t", CLUSTER, "-c", str(properties), *options]
+            format_ = ["format", "-t", CLUSTER, "-c", str(properties), *self._format_options]
             subprocess.run(
                 [*_java(), "kafka.tools.StorageTool", *format_], check=True, stdout=log, stderr=log
             )
@@ -169,9 +186,8 @@ class JavaProcess:
 class DockerProcess:
     """A broker in a container. It keeps its data as long as the container exists."""
 
-    def __init__(self, name: str, *, scram: bool) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._scram = scram
         self._made = False
 
     def start(self, settings: Mapping[str, str]) -> None:
@@ -204,20 +220,19 @@ class DockerProcess:
 
 
 def start_cluster(
-    folder: Path, brokers: int = 1, settings: Mapping[str, str] | None = None, name: str = "tests"
+    folder: Path, brokers: int = 1, settings: Mapping[str, str] | None = None
 ) -> Cluster:
     """*brokers* brokers with fresh data in *folder*, serving. Skips the test where none can be had."""
     kind = _kind()
-    ports = _free_ports(2 * brokers)
+    ports = free_ports(2 * brokers)
     voters = ",".join(f"{n + 1}@127.0.0.1:{ports[2 * n + 1]}" for n in range(brokers))
     started = []
     for n in range(brokers):
         own = {**_settings(n + 1, ports[2 * n : 2 * n + 2], voters, brokers), **(settings or {})}
-        scram = "sasl.enabled.mechanisms" in own
         process: Process = (
-            JavaProcess(folder / str(n + 1), scram=scram)
+            JavaProcess(folder / str(n + 1))
             if kind == "java"
-            else DockerProcess(f"slugline-{name}-{os.getpid()}-{n + 1}", scram=scram)
+            else DockerProcess(f"slugline-tests-{os.getpid()}-{ports[2 * n]}")
         )
         started.append(Broker(process, own, ports[2 * n : 2 * n + 1]))
     cluster = Cluster(",".join(f"127.0.0.1:{port}" for port in ports[::2]), started)
@@ -257,28 +272,25 @@ def _kind() -> str:
     """`docker` or `java`; skips the test where there is neither, and fails it in CI."""
     if _engine_answers():
         return "docker"
-    if shutil.which("java") and shutil.which("mvn"):
+    if _has_java():
         return "java"
-    missing()
-
-
-def missing() -> "None":
-    """Skip the test that needs a Kafka, or fail it in CI."""
     if os.environ.get("CI") == "true":
         pytest.fail(HOW)
-    pytest.skip(HOW)
+    return pytest.skip(HOW)
+
+
+def _has_java() -> bool:
+    return bool(shutil.which("java") and shutil.which("mvn"))
 
 
 def _engine_answers() -> bool:
-    if not shutil.which("docker") or shutil.which("uname") is None:
+    if sys.platform != "linux" or not shutil.which("docker"):
         return False
     try:
-        subprocess.run(
-            ["docker", "info"], check=True, capture_output=True, timeout=10
-        )
+        subprocess.run(["docker", "info"], check=True, capture_output=True, timeout=10)
     except (subprocess.SubprocessError, OSError):
         return False
-    return os.uname().sysname == "Linux"
+    return True
 
 
 def _docker(*words: str) -> str:
@@ -311,7 +323,8 @@ def _jars() -> Path:
     return folder
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
+    """Ports of loopback that nobody listens on now."""
     sockets = [socket.socket() for _ in range(number)]
     try:
         for each in sockets:
@@ -340,3 +353,72 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredCluster]:
+    """A real Kafka with locks on its doors. Only by Java and Maven: its certificates are files."""
+    if not _has_java():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(HOW)
+    folder = tmp_path_factory.mktemp("secured-kafka")
+    ports = free_ports(5)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    settings = {
+        **_settings(1, [ports[0], ports[4]], f"1@127.0.0.1:{ports[4]}", 1),
+        **_locks(ports),
+        **_certificate(authority),
+    }
+    user = ["--add-scram", f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"]
+    broker = Broker(JavaProcess(folder / "1", user), settings, ports[:4])
+    try:
+        broker.start()
+        broker.serving()
+        plain, credentials, tls, both = (f"127.0.0.1:{port}" for port in ports[:4])
+        yield SecuredCluster(plain, credentials, tls, both, folder / "ca.pem")
+    finally:
+        broker.kill()
+
+
+def _locks(ports: list[int]) -> dict[str, str]:
+    """Listeners for each kind of lock."""
+    kinds = {"SASL": "SASL_PLAINTEXT", "TLS": "SSL", "BOTH": "SASL_SSL"}
+    names = ["PLAINTEXT", *kinds]
+    public = [f"{name}://127.0.0.1:{port}" for name, port in zip(names, ports, strict=False)]
+    module = "org.apache.kafka.common.security"
+    settings = {
+        "listeners": ",".join([*public, f"CONTROLLER://127.0.0.1:{ports[4]}"]),
+        "advertised.listeners": ",".join(public),
+        "listener.security.protocol.map": ",".join(
+            f"{name}:{kind}"
+            for name, kind in {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **kinds}.items()
+        ),
+    }
+    for name in ("sasl", "both"):
+        prefix = f"listener.name.{name}"
+        settings[f"{prefix}.sasl.enabled.mechanisms"] = "PLAIN,SCRAM-SHA-256"
+        settings[f"{prefix}.plain.sasl.jaas.config"] = (
+            f'{module}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+        )
+        settings[f"{prefix}.scram-sha-256.sasl.jaas.config"] = (
+            f"{module}.scram.ScramLoginModule required;"
+        )
+    return settings
+
+
+def _certificate(authority: trustme.CA) -> dict[str, str]:
+    """A certificate for loopback, as Kafka wants it: PEM, the key in PKCS 8."""
+    issued = authority.issue_cert("127.0.0.1")
+    key = load_pem_private_key(issued.private_key_pem.bytes(), None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    chain = b"".join(part.bytes() for part in issued.cert_chain_pems)
+    return {
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.key": _one_line(key),
+        "ssl.keystore.certificate.chain": _one_line(chain),
+    }
+
+
+def _one_line(pem: bytes) -> str:
+    return pem.decode().strip().replace("\n", "\\n")

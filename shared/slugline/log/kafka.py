@@ -28,7 +28,7 @@ from slugline.log import (
 )
 from slugline.log.check import check_record
 from slugline.log.kafka_admin import Topics
-from slugline.log.kafka_connection import Connection, Security, Timing
+from slugline.log.kafka_connection import Connection, Security, Shared, Timing
 from slugline.log.kafka_member import Member
 from slugline.log.kafka_noise import quiet
 from slugline.log.kafka_producer import Placed, Publisher
@@ -54,8 +54,8 @@ class KafkaLog:
         self._topics = topics
         self._questions = Questions(connection)
         self._publisher = Publisher(connection)
-        #: How many partitions each topic has, by its name on Kafka, as far as was asked.
-        self._counts: dict[str, int] = {}
+        #: How many partitions each topic has, by its name on Kafka: asked once, shared by all.
+        self._counts: Shared[dict[str, int]] = Shared(topics.counts, lambda counts: None)
         self._silences = 0
         self._closed = False
 
@@ -73,7 +73,6 @@ class KafkaLog:
         """As the port says. Raises LogMismatchError where an existing topic has other settings."""
         self._check_open()
         await self._topics.ensure(self._by_name(topics), partitions)
-        self._counts.clear()
 
     async def differences(
         self, topics: Sequence[TopicSpec], partitions: int = DEFAULT_PARTITIONS
@@ -124,7 +123,6 @@ class KafkaLog:
                 async for batch in found:
                     yield batch
         except LogUnavailableError:
-            self._counts.clear()
             if await self._answers(partitions):
                 self._silences += 1
             raise
@@ -152,6 +150,7 @@ class KafkaLog:
     async def close(self) -> None:
         """End every client."""
         self._closed = True
+        await self._counts.close()
         await self._publisher.close()
         await self._questions.close()
         await self._connection.close()
@@ -185,9 +184,11 @@ class KafkaLog:
         return partitions
 
     async def _count(self, name: str) -> int:
-        if name not in self._counts:
-            self._counts = await self._topics.counts()
-        return self._counts.get(name, 0)
+        counts = await self._counts.get()
+        if name not in counts:
+            self._counts.drop(counts)  # it may have been made since
+            counts = await self._counts.get()
+        return counts.get(name, 0)
 
     async def _place(self, records: Sequence[Record]) -> list[Placed]:
         """Check every record before the first is sent: one that is refused ruins a producer."""
@@ -207,7 +208,7 @@ class KafkaLog:
         try:
             return await question(partitions)
         except LogUnavailableError:
-            self._counts.clear()  # the topics may have been made anew
+            self._counts.forget()  # the topics may have been made anew
             raise
 
     def _heard(self) -> None:

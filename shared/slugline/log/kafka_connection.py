@@ -168,6 +168,11 @@ class Shared(Generic[T]):
             self._starting = None
             self._end(client)
 
+    def forget(self) -> None:
+        """Let the next one start afresh, whatever the present one is."""
+        if self._starting and (client := self._started(self._starting)) is not None:
+            self.drop(client)
+
     async def close(self) -> T | None:
         """Start none any more; returns the present one, which whoever made it ends."""
         starting, self._starting = self._starting, None

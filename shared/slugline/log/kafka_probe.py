@@ -97,6 +97,8 @@ async def _reason(
     error: Exception, server: str, host: str, port: int, options: dict[str, Any]
 ) -> LogUnavailableError:
     tls = options["ssl_context"] is not None
+    if isinstance(error.__cause__, ssl.SSLError):
+        error = error.__cause__  # TLS 1.3 tells of a missing certificate only after the handshake
     if isinstance(error, ssl.SSLCertVerificationError):
         return LogMismatchError(
             f"the certificate of {server} is not trusted ({error.verify_message}):"
