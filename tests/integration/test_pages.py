@@ -45,7 +45,12 @@ async def page(site: Site, path: str = "/blogs/storm", status: int = 200) -> Any
     """The page at *path*, parsed."""
     answer = await site.ask(path)
     assert answer.status == status, answer.body
-    return html.document_fromstring(answer.body)
+    return tree(answer.body)
+
+
+def tree(body: bytes) -> Any:
+    """*body* as a parsed page."""
+    return html.document_fromstring(body)
 
 
 def texts(element: Any, path: str) -> list[str]:
@@ -362,7 +367,7 @@ async def test_errors_are_pages_that_lead_on(
     newsroom.says(storm(), a_blog("removed", state=BlogState.REMOVED), an_entry("e1", "removed"))
 
     answer = await site.ask(path)
-    shown = html.document_fromstring(answer.body)
+    shown = tree(answer.body)
 
     assert answer.status == status
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -490,7 +495,7 @@ async def test_headings_and_landmarks_are_in_order(newsroom: Newsroom, site: Sit
     newsroom.says(storm(), an_entry("e1", key_event=True), an_entry("e2", pinned=True))
     for path in ("/", "/blogs/storm", "/blogs/storm/entries/e1", "/blogs/none"):
         answer = await site.ask(path)
-        shown = html.document_fromstring(answer.body)
+        shown = tree(answer.body)
         levels = [int(tag.tag[1]) for tag in shown.xpath("//h1 | //h2 | //h3 | //h4")]
         assert levels[0] == 1
         assert levels.count(1) == 1
@@ -514,7 +519,7 @@ def local(href: str) -> str:
 def links_in(path: str, body: bytes) -> list[str]:
     """Every address in a page or feed, those inside of a feed's HTML too."""
     if "/feed." not in path:
-        shown = html.document_fromstring(body)
+        shown = tree(body)
         return [str(href) for href in shown.xpath("//@href | //@src")]
     found = []
     for element in etree.fromstring(body).iter(etree.Element):
@@ -522,7 +527,7 @@ def links_in(path: str, body: bytes) -> list[str]:
         if name == "link":
             found.append(element.get("href") or element.text or "")
         if name in ("content", "description") and element.text:
-            inside = html.fragment_fromstring(element.text, create_parent="div")
+            inside: Any = html.fragment_fromstring(element.text, create_parent="div")
             found += [str(href) for href in inside.xpath("//@href | //@src")]
     return found
 
@@ -574,7 +579,7 @@ async def test_every_link_of_every_page_and_feed_opens(newsroom: Newsroom, site:
     } <= set(pages)
     for address, fragment in fragments:
         if fragment:
-            assert html.document_fromstring(pages[address]).xpath("//*[@id=$id]", id=fragment), (
+            assert tree(pages[address]).xpath("//*[@id=$id]", id=fragment), (
                 address,
                 fragment,
             )
