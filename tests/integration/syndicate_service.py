@@ -1,7 +1,7 @@
 """Syndicate as it runs: an embedded log, a view, deliveries and the interface on a port; and a partner."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -68,7 +68,7 @@ class Answer:
     """What the interface answered."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: Any
 
     @property
@@ -97,7 +97,7 @@ class Service:
             data = await response.read()
             kind = response.content_type
             body = orjson.loads(data) if kind.endswith("json") and data else data
-            return Answer(response.status, dict(response.headers), body)
+            return Answer(response.status, response.headers, body)
 
     async def subscribe(self, url: str, *blogs: str, **more: Any) -> dict[str, Any]:
         """A new subscription, as the 201 tells it."""
