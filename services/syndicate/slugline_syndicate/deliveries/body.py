@@ -1,5 +1,6 @@
 """The bodies of webhooks: serialised once; those bytes are signed and sent, on every attempt."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -19,7 +20,9 @@ SCHEMA = 1
 LARGEST = 64 * 1024
 
 _HIDDEN = ("blog_id", "withdrawn")
-_TEXTS = ("body_html", "body_text", "lead")
+_TEXTS = frozenset({"body_html", "body_text", "lead"})
+_NAMES = frozenset({"id", "url"})
+_ESSENTIAL = _NAMES | {"title", "published", "updated", "revision", "state"}
 
 
 def render(event: Event, sequence: int, public_url: str) -> bytes:
@@ -81,16 +84,23 @@ def _blog(blog: Blog) -> dict[str, Any]:
 
 
 def _bounded(kind: EventType, timestamp: str, data: dict[str, Any]) -> bytes:
-    body = orjson.dumps({"type": kind.value, "timestamp": timestamp, "data": data})
-    if len(body) <= LARGEST:
-        return body
-    for part in ("entry", "blog"):
-        if part in data:
-            data[part] = {k: v for k, v in data[part].items() if k not in _TEXTS}
-    data["truncated"] = True
-    body = orjson.dumps({"type": kind.value, "timestamp": timestamp, "data": data})
-    if len(body) > LARGEST and "entry" in data:
-        kept = ("id", "url", "title", "published", "updated", "revision")
-        data["entry"] = {k: v for k, v in data["entry"].items() if k in kept}
-        body = orjson.dumps({"type": kind.value, "timestamp": timestamp, "data": data})
+    """The body; too large, it says less: first without texts, then who and when, then who."""
+    body = _serialised(kind, timestamp, data)
+    for keeps in (lambda name: name not in _TEXTS, _ESSENTIAL.__contains__, _NAMES.__contains__):
+        if len(body) <= LARGEST:
+            break
+        body = _serialised(kind, timestamp, _less(data, keeps))
     return body
+
+
+def _less(data: dict[str, Any], keeps: Callable[[str], bool]) -> dict[str, Any]:
+    smaller: dict[str, Any] = {
+        part: {name: value for name, value in data[part].items() if keeps(name)}
+        for part in ("blog", "entry")
+        if part in data
+    }
+    return {**data, **smaller, "truncated": True}
+
+
+def _serialised(kind: EventType, timestamp: str, data: dict[str, Any]) -> bytes:
+    return orjson.dumps({"type": kind.value, "timestamp": timestamp, "data": data})

@@ -35,6 +35,12 @@ class Flusher:
         self._others: list[Record] = []
         self._failing_since: float | None = None
         self.failing = False
+        self._writing = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing left to write."""
+        return not (self._moved or self._others or self._writing)
 
     def add(self, progress: Progress) -> None:
         """Write *progress*'s cursor and attempts with the next flush."""
@@ -77,6 +83,7 @@ class Flusher:
         records += [
             encode_attempts(p.subscription.id, attempts) for p, attempts in made if attempts
         ]
+        self._writing += 1
         try:
             async with asyncio.timeout(WITHIN):
                 await self._log.publish(records)
@@ -87,10 +94,14 @@ class Flusher:
         except asyncio.CancelledError:
             self._give_back(made, others)
             raise
+        finally:
+            self._writing -= 1
         self._succeeded()
         return True
 
-    def _give_back(self, made: list[tuple[Progress, list[Attempt]]], others: Sequence[Record]) -> None:
+    def _give_back(
+        self, made: list[tuple[Progress, list[Attempt]]], others: Sequence[Record]
+    ) -> None:
         self._others = [*others, *self._others]
         for progress, attempts in made:
             progress.give_back(attempts)

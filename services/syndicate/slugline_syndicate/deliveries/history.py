@@ -1,7 +1,8 @@
 """What happened to deliveries, for people: attempts, and dead letters."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
 import orjson
 
 from slugline.log import Record
@@ -39,7 +40,7 @@ class DeadLetter:
 
 def encode_attempts(subscription_id: str, attempts: Sequence[Attempt]) -> Record:
     """The attempts of one flush as one record."""
-    value = orjson.dumps([asdict(attempt) for attempt in attempts])
+    value = orjson.dumps(list(attempts))
     key = subscription_id.encode()
     return Record(topic=ATTEMPTS, key=key, value=value, partition_key=key)
 
@@ -49,6 +50,6 @@ def encode_dead_letter(subscription_id: str, letter: DeadLetter) -> Record:
     return Record(
         topic=DEAD_LETTERS,
         key=f"{subscription_id}|{letter.event}".encode(),
-        value=orjson.dumps(asdict(letter)),
+        value=orjson.dumps(letter),
         partition_key=subscription_id.encode(),
     )

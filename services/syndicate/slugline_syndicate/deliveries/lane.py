@@ -1,5 +1,6 @@
 """A lane at work: the events of one subscription and partition, one after the other."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -46,12 +47,14 @@ class Delivery:
 class Lane:
     """Made when there is work in *partition*, gone when there is none. It alone moves the position."""
 
-    __slots__ = ("_context", "_p", "_progress")
+    __slots__ = ("_ahead", "_context", "_p", "_progress")
 
     def __init__(self, partition: int, progress: Progress, context: Context) -> None:
         self._p = partition
         self._progress = progress
         self._context = context
+        #: Events at and after the position, read together.
+        self._ahead: Iterator[EventRef] = iter(())
 
     async def step(self) -> Step:
         """Do what comes next: one attempt, or none."""
@@ -90,20 +93,21 @@ class Lane:
             missed = progress.missed.get(self._p)
             if missed:
                 return self._due(missed[0])
-            refs = source.from_offset(self._p, progress.position(self._p))
-            for ref in refs:
+            for ref in self._ahead:
                 progress.look_on_from(self._p, ref.offset)
                 if progress.subscription.wants(ref):
                     return self._due(ref)
+                progress.look_on_from(self._p, ref.offset + 1)
+            refs = source.from_offset(self._p, progress.position(self._p))
             if not refs:
                 # No await from here to where this is read: an event that arrives wakes the lane.
                 progress.idle(self._p)
                 return None
-            progress.look_on_from(self._p, refs[-1].offset + 1)
+            self._ahead = iter(refs)
             await self._context.clock.sleep(0)
 
     def _due(self, ref: EventRef) -> EventRef:
-        self._progress.due[self._p] = ref.written_at
+        self._progress.behind[self._p] = ref.written_at
         return ref
 
     def _delivery(self, ref: EventRef) -> Delivery | None:
@@ -185,6 +189,7 @@ class Lane:
         if not delivery.is_gap:
             self._pass(delivery.ref, outcome)
             return
+        self._ahead = iter(())  # what comes after the telling is the event itself
         self._progress.gaps[self._p] = self._context.source.end(self._p)
         self._progress.heads.pop(self._p, None)
         self._progress.doomed.pop(self._p, None)

@@ -13,12 +13,12 @@ class Matcher(Generic[T]):
 
     def __init__(self) -> None:
         self._by_blog: dict[str, dict[int, T]] = {}
-        self._blogs: dict[int, frozenset[str]] = {}
+        self._blogs: dict[int, tuple[str, ...]] = {}
 
     def add(self, thing: T, blogs: Iterable[str]) -> None:
         """Add *thing* for *blogs* (or `*`: for all), in place of what it was added for before."""
         self.remove(thing)
-        self._blogs[id(thing)] = frozenset(blogs)
+        self._blogs[id(thing)] = tuple(dict.fromkeys(blogs))
         for blog in self._blogs[id(thing)]:
             self._by_blog.setdefault(blog, {})[id(thing)] = thing
 

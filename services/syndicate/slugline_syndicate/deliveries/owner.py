@@ -64,7 +64,6 @@ class Owner:
         self._share: frozenset[int] = frozenset()
         self._epochs: dict[int, int] = {}
         self._workers: dict[str, Worker] = {}
-        self._partitions: dict[str, int] = {}
         self._acquiring: dict[int, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         #: How many partitions the entries have: asked of the log, since a view may be half built.
@@ -161,7 +160,7 @@ class Owner:
         for p in partitions:
             self._epochs.pop(p, None)
         self._context.metrics.owned_partitions.set(len(self._epochs))
-        workers = [self._workers[n] for n, p in self._partitions.items() if p in partitions]
+        workers = [worker for worker in self._workers.values() if worker.partition in partitions]
         for worker in workers:
             self._forget(worker)
         await asyncio.gather(*(worker.cut(CUT) for worker in workers))
@@ -204,9 +203,8 @@ class Owner:
             self._count,
             self._context.source.end,
         )
-        worker = Worker(progress, self._context)
+        worker = Worker(partition, progress, self._context)
         self._workers[name] = worker
-        self._partitions[name] = partition
         self._matcher.add(worker, subscription.blogs)
         worker.start()
 
@@ -214,7 +212,6 @@ class Owner:
         worker.freeze()
         name = worker.subscription.id
         self._workers.pop(name, None)
-        self._partitions.pop(name, None)
         self._matcher.remove(worker)
 
     # --- what arrives ---------------------------------------------------------------------------------

@@ -103,7 +103,13 @@ def is_trouble(answer: Answer) -> bool:
 
 
 def _recovered(health: Health, now: datetime) -> Health:
-    return Health(at_once=min(health.at_once + 1, AT_ONCE), last_success=now)
+    return Health(
+        at_once=min(health.at_once + 1, AT_ONCE),
+        last_success=now,
+        # A success that was under way when another lane was told 410 does not undo that.
+        disabled=health.disabled,
+        disabled_at=health.disabled_at,
+    )
 
 
 def _trouble(health: Health, head: Head, answer: Answer, now: datetime, rng: Random) -> Judgement:
@@ -136,7 +142,8 @@ def _worn_out(health: Health, head: Head, answer: Answer, now: datetime) -> Judg
         return Judgement(health, head, Verdict.AGAIN)
     first = head.first_server_error or now
     head = replace(head, server_errors=head.server_errors + 1, first_server_error=first)
-    if head.server_errors >= SERVER_ERRORS and now - first >= SERVER_ERRORS_OVER:
+    worn = head.server_errors >= SERVER_ERRORS and now - first >= SERVER_ERRORS_OVER
+    if worn and health.dead < DEAD_IN_A_ROW:
         reason = f"answered with {answer.status}, {head.server_errors} times over {now - first}"
         return Judgement(replace(health, dead=health.dead + 1), head, Verdict.DEAD, reason)
     return Judgement(health, head, Verdict.AGAIN)

@@ -25,8 +25,8 @@ HEALTHY = Health()
 class Progress:
     """A subscription and its cursor, as they change. *end* says how far the view has read.
 
-    *behind* holds the partitions that may hold work; in all others everything up to the view's end
-    was seen. *due* says when the event at a lane's head was written. *doomed* are dead letters that
+    *behind* holds the partitions that may hold work, with the time at which the event at the head
+    was written, where that is known; in all others everything up to the view's end was seen. *doomed* are dead letters that
     the log has not acknowledged. *missed* are events that a filter wanted before it was known here.
     """
 
@@ -37,7 +37,6 @@ class Progress:
         "attempts",
         "behind",
         "doomed",
-        "due",
         "epoch",
         "gaps",
         "heads",
@@ -65,8 +64,9 @@ class Progress:
         self.heads: dict[int, Head] = dict(cursor.heads) if cursor else {}
         self.gaps: dict[int, int] = dict(cursor.gaps) if cursor else {}
         self.order = cursor.order if cursor else 0
-        self.behind = {p for p, offset in enumerate(self._positions) if offset < end(p)}
-        self.due: dict[int, datetime] = {}
+        self.behind: dict[int, datetime | None] = {
+            p: None for p, offset in enumerate(self._positions) if offset < end(p)
+        }
         self.doomed: dict[int, DeadLetter] = {}
         self.missed: dict[int, list[EventRef]] = {}
         self.attempts: list[Attempt] = []
@@ -98,7 +98,7 @@ class Progress:
         """When the oldest event was written that waits; None where nothing does, or nobody wants it."""
         if self.state() in ("paused", "disabled"):
             return None
-        return min(self.due.values(), default=None)
+        return min((due for due in self.behind.values() if due), default=None)
 
     def orders(self) -> list[Order]:
         """The orders that wait to be carried out."""
@@ -123,11 +123,18 @@ class Progress:
         """Everything below *offset* was judged, and is wanted no more or done."""
         self._positions[p] = max(self._positions[p], offset)
 
+    def has_work(self, ref: EventRef) -> None:
+        """The event at *ref*, which is wanted, has arrived; it is told of every one, in order."""
+        p = ref.partition
+        if p not in self.behind:  # so nothing between the position and this one is wanted
+            self.look_on_from(p, ref.offset)
+            self.behind[p] = ref.written_at
+
     def idle(self, p: int) -> None:
         """The view holds nothing more in *p*."""
         self.look_on_from(p, self._end(p))
         if not self._frozen:
-            self.behind.discard(p)
+            self.behind.pop(p, None)
 
     def head(self, ref: EventRef) -> Head:
         """How the delivery of *ref* has fared."""
@@ -142,7 +149,7 @@ class Progress:
         if self.letter(ref):
             del self.doomed[p]
         self.heads.pop(p, None)
-        self.due.pop(p, None)
+        self.behind[p] = None
 
     def letter(self, ref: EventRef) -> DeadLetter | None:
         """The dead letter of the delivery at *ref*, where it is still to be acknowledged."""
@@ -152,7 +159,7 @@ class Progress:
     def add_missed(self, p: int, refs: Sequence[EventRef]) -> None:
         """*refs*, below what was seen of *p*, are wanted after all."""
         self.look_on_from(p, self.seen(p))
-        self.behind.add(p)
+        self.behind[p] = refs[0].written_at
         self.missed[p] = sorted([*self.missed.get(p, ()), *refs], key=lambda ref: ref.offset)
 
     def _take_missed(self, ref: EventRef) -> bool:
@@ -168,7 +175,7 @@ class Progress:
         """Count nothing as seen from now on: nobody will tell of new events any more."""
         for p in range(len(self._positions)):
             self.look_on_from(p, self.seen(p))
-        self.behind.update(range(len(self._positions)))
+        self.behind.update(dict.fromkeys(range(len(self._positions))))
         self._frozen = True
 
     # --- orders and changes -------------------------------------------------------------------------
@@ -182,8 +189,10 @@ class Progress:
         """Give up what lies before *positions*. Only while no attempt is under way."""
         for p, offset in positions.items():
             self.look_on_from(p, offset)
-            for waiting in (self.due, self.doomed, self.missed):
-                waiting.pop(p, None)
+            self.doomed.pop(p, None)
+            self.missed.pop(p, None)
+            if p in self.behind:
+                self.behind[p] = None
 
     def note(self, attempt: Attempt) -> None:
         """Keep *attempt* for the next flush."""

@@ -118,6 +118,11 @@ class Deliveries:
         else:
             self._gate.look()
 
+    @property
+    def flushed(self) -> bool:
+        """Whether the log holds every cursor and attempt."""
+        return self._flusher.idle
+
     def facts(self) -> dict[str, object]:
         """For `/healthz`: whether requests may be started, and for how many partitions."""
         return {

@@ -1,5 +1,7 @@
 """Secrets are sealed before they reach the log (Fernet; several keys for rotation)."""
 
+from functools import lru_cache
+
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from slugline.errors import SettingsError, SluglineError
@@ -12,6 +14,10 @@ class SealBrokenError(SluglineError):
 def new_key() -> str:
     """A new key for SLUGLINE_SECRET_KEY."""
     return Fernet.generate_key().decode()
+
+
+#: Opened secrets that are kept at hand: opening one costs more than sending an event.
+OPENED = 16_384
 
 
 class Sealer:
@@ -27,6 +33,7 @@ class Sealer:
         if not parts:
             raise SettingsError("SLUGLINE_SECRET_KEY: give at least one key")
         self._fernet = MultiFernet(parts)
+        self._opened = lru_cache(OPENED)(self._open)
 
     def seal(self, secret: str) -> str:
         """*secret*, unreadable."""
@@ -34,6 +41,9 @@ class Sealer:
 
     def open(self, sealed: str) -> str:
         """The inverse of `seal`. Raises SealBrokenError."""
+        return self._opened(sealed)
+
+    def _open(self, sealed: str) -> str:
         try:
             return self._fernet.decrypt(sealed).decode()
         except InvalidToken as error:

@@ -4,6 +4,7 @@ import base64
 import hmac
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 PREFIX = "whsec_"
 
@@ -15,9 +16,8 @@ def new_secret(random_bytes: Callable[[int], bytes]) -> str:
 
 def signature(secret: str, webhook_id: str, timestamp: int, body: bytes) -> str:
     """`v1,` and the HMAC-SHA256 of `id.timestamp.body`; the key is the decoded secret."""
-    key = base64.b64decode(secret.removeprefix(PREFIX))
     signed = f"{webhook_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+    return "v1," + base64.b64encode(hmac.digest(_key(secret), signed, "sha256")).decode()
 
 
 def signed_headers(
@@ -31,3 +31,8 @@ def signed_headers(
         ("webhook-timestamp", str(timestamp)),
         ("webhook-signature", signatures),
     )
+
+
+@lru_cache(maxsize=4096)
+def _key(secret: str) -> bytes:
+    return base64.b64decode(secret.removeprefix(PREFIX), validate=True)

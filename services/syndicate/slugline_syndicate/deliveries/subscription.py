@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +20,7 @@ EVERY_BLOG = "*"
 Positions = Mapping[int, int]
 
 _NOWHERE: Positions = {}
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OrderKind(StrEnum):
@@ -93,7 +94,18 @@ class Subscription:
 
     def for_lanes(self) -> "Subscription":
         """What an owner keeps of it in memory, for ten thousand of them."""
-        return replace(self, start=_NOWHERE, token_hash="", description="")
+        filters = tuple(
+            each if each.since else replace(each, since=_NOWHERE) for each in self.filters
+        )
+        return replace(
+            self,
+            filters=filters,
+            start=_NOWHERE,
+            token_hash="",
+            description="",
+            created=_LONG_AGO,
+            changed=_LONG_AGO,
+        )
 
     def wants(self, ref: EventRef) -> bool:
         """Whether the event at *ref* is to be delivered, by the filter that held at its place."""

@@ -20,15 +20,20 @@ from slugline_syndicate.deliveries.lane import Lane, Step
 from slugline_syndicate.deliveries.progress import Progress
 from slugline_syndicate.deliveries.subscription import Order, OrderKind, Subscription
 
+#: Events after which a lane lets another of the same subscription have its turn.
+TURN = 16
+
 logger = structlog.get_logger()
 
 
 class Worker:
     """The deliveries of one subscription, as long as this process owns them."""
 
-    __slots__ = ("_busy", "_context", "_ordering", "_ready", "_stopping", "progress")
+    __slots__ = ("_busy", "_context", "_ordering", "_ready", "_stopping", "partition", "progress")
 
-    def __init__(self, progress: Progress, context: Context) -> None:
+    def __init__(self, partition: int, progress: Progress, context: Context) -> None:
+        #: Of the subscription's cursor.
+        self.partition = partition
         self.progress = progress
         self._context = context
         #: Partitions whose lane may run, in turn; those whose event waits have a timer instead.
@@ -67,8 +72,7 @@ class Worker:
     def wake(self, ref: EventRef) -> None:
         """The event at *ref*, which is wanted, has arrived."""
         p = ref.partition
-        self.progress.behind.add(p)
-        self.progress.due.setdefault(p, ref.written_at)
+        self.progress.has_work(ref)
         if not self._head_waits(p):
             self._make_ready(p)
             self.pump()
@@ -111,11 +115,12 @@ class Worker:
 
     async def _run(self, p: int) -> None:
         lane = Lane(p, self.progress, self._context)
-        step = Step.NEXT
+        step, left = Step.NEXT, TURN
         try:
             while step is Step.NEXT and self._open():
                 step = await lane.step()
-                if self._ready:  # others wait for their turn
+                left -= 1
+                if self._ready and left <= 0:
                     break
         except Exception:
             # A fault of ours: the lane tries again, everybody else goes on.

@@ -16,7 +16,7 @@ from slugline.entry import Entry
 from slugline.view.entries import BlogRow, EntryRow
 from slugline_syndicate.feeds.content import title_of
 from slugline_syndicate.feeds.formats import feed_language, feed_title
-from slugline_syndicate.links import blog_url, entry_url
+from slugline_syndicate.links import anchor, blog_url, entry_url
 from slugline_syndicate.pages.show import days, direction, moment, show_blog, show_entry
 
 
@@ -95,6 +95,7 @@ class Pages:
             title=title_of(entry),
             canonical=entry_url(self._home, blog.id, entry.id),
             e=show_entry(blog, entry, self._home),
+            place=f"{blog_url(self._home, blog.id)}?before={quote(cursor_at(entry))}#{anchor(entry.id)}",
         )
 
     def problem(self, title: str, detail: str, blog: Blog | None = None) -> bytes:
@@ -113,6 +114,11 @@ class Pages:
     def _render(self, template: str, **values: object) -> bytes:
         page = self._environment.get_template(template).render(self._common | values)
         return page.encode("utf-8", "replace")
+
+
+def cursor_at(entry: Entry) -> str:
+    """Where the page begins that shows this entry first, or among the first."""
+    return f"{rfc3339(entry.published)}~"
 
 
 def cursor_of(entry: Entry) -> str:

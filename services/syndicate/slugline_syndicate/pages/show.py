@@ -29,6 +29,7 @@ class ShownEntry:
     """An entry as the template takes it; `Markup` was made safe at ingest."""
 
     anchor: str
+    direction: str
     url: str
     title: str | None
     name: str
@@ -98,6 +99,7 @@ def show_entry(blog: Blog, entry: Entry, public_url: str) -> ShownEntry:
     body = entry.body_html or paragraph(entry.summary)
     return ShownEntry(
         anchor=anchor(entry.id),
+        direction=direction(blog),
         url=shown_at(public_url, entry),
         title=entry.title,
         name=title_of(entry),
