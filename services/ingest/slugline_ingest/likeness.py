@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from heapq import nsmallest
 
 from slugline.entry import Entry
 from slugline_ingest.identity import COMPARED, fold, heading_of, simhash, trigrams
@@ -18,8 +19,10 @@ SIMILAR_TEXT = 0.6
 SAME_TIME = 5
 #: A shorter text tells nothing alone, in characters.
 TELLING = 40
-#: A run of characters that more entries than this have in common finds none of them.
-COMMON = 30
+#: A longer word, on the average, is none, in characters.
+LONGEST_WORD = 20
+#: By how many words an entry is looked for; a word that more entries have than this finds none.
+FEATURES, COMMON = 24, 30
 #: How many known entries are compared with one: those that share most with it, and those beside it.
 CANDIDATES, BESIDE = 5, 2
 #: Up to this many pairs of one key are sorted by time; more are paired from the oldest on.
@@ -46,8 +49,10 @@ class Marks:
         return trigrams(self.heading)
 
     @cached_property
-    def text_grams(self) -> frozenset[str]:
-        return trigrams(self.text)
+    def text_parts(self) -> frozenset[str]:
+        """The words of the text; runs of characters in a script that does not part words."""
+        words = frozenset(self.text.split())
+        return words if len(words) * LONGEST_WORD > len(self.text) else trigrams(self.text)
 
     @cached_property
     def likeness(self) -> int:
@@ -55,8 +60,10 @@ class Marks:
         return simhash(f"{self.heading} {self.text}")
 
     @cached_property
-    def features(self) -> frozenset[str]:
-        return self.heading_grams.union(self.text.split())
+    def features(self) -> list[str]:
+        """Some of its parts by which it is looked for: the longest, since those are the rarest."""
+        words = sorted(self.text_parts.union(self.heading.split()), key=lambda w: (len(w), w))
+        return words[-FEATURES:] + (sorted(self.heading_grams) if len(words) < FEATURES else [])
 
 
 def marks_of(entry: SnapshotEntry | Entry) -> Marks:
@@ -140,8 +147,7 @@ def _sharing(marks: Marks, shared: Mapping[str, list[int]]) -> list[int]:
     votes: Counter[int] = Counter()
     for feature in marks.features:
         votes.update(shared.get(feature, ()))
-    # Equal votes in the order of positions: sets have none that lasts.
-    return [p for p, _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0]))[:CANDIDATES]]
+    return nsmallest(CANDIDATES, votes, key=lambda position: (-votes[position], position))
 
 
 def likeness(entry: Marks, known: Marks) -> float:
@@ -149,7 +155,7 @@ def likeness(entry: Marks, known: Marks) -> float:
     timed = entry.time is not None and known.time is not None
     enough = SIMILAR_HEADING_AT_SAME_TIME if timed else SIMILAR_HEADING
     heading = dice(entry.heading_grams, known.heading_grams)
-    text = dice(entry.text_grams, known.text_grams)
+    text = dice(entry.text_parts, known.text_parts)
     if heading >= enough:
         return 1.0 + (heading + text) / 2
     return text if text >= SIMILAR_TEXT and len(entry.text) > TELLING else 0.0

@@ -110,7 +110,7 @@ def _by_heading(matching: _Matching) -> None:
             alone = entry.published is not None and count[entry.heading] == 1
             if alone or _in_place(neighbours, index, known):
                 return True
-        alike = dice(entry.text_grams, known.text_grams) >= SIMILAR_UNDER_HEADING
+        alike = dice(entry.text_parts, known.text_parts) >= SIMILAR_UNDER_HEADING
         return alike and matching.close(index, position, SAME_HOUR)
 
     _by_key(matching, lambda marks: marks.heading, same)
