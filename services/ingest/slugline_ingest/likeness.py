@@ -17,7 +17,7 @@ SIMILAR_HEADING, SIMILAR_HEADING_AT_SAME_TIME = 0.6, 0.45
 SIMILAR_TEXT = 0.6
 #: Times of day that differ by more than this, in minutes, speak of two entries.
 SAME_TIME = 5
-#: A shorter text tells nothing alone, in characters.
+#: A shorter text tells nothing alone, in bytes: scripts that say more with a character use more.
 TELLING = 40
 #: A longer word, on the average, is none, in characters.
 LONGEST_WORD = 20
@@ -43,6 +43,11 @@ class Marks:
     @property
     def time(self) -> int | None:
         return None if self.published is None else self.published.hour * 60 + self.published.minute
+
+    @property
+    def tells(self) -> bool:
+        """Whether the text is long enough not to be another's by chance."""
+        return len(self.text.encode()) > TELLING
 
     @cached_property
     def heading_grams(self) -> frozenset[str]:
@@ -158,4 +163,4 @@ def likeness(entry: Marks, known: Marks) -> float:
     text = dice(entry.text_parts, known.text_parts)
     if heading >= enough:
         return 1.0 + (heading + text) / 2
-    return text if text >= SIMILAR_TEXT and len(entry.text) > TELLING else 0.0
+    return text if text >= SIMILAR_TEXT and entry.tells else 0.0

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from slugline.entry import Entry, EntryId
 from slugline_ingest.likeness import (
     SAME_TIME,
-    TELLING,
     Marks,
     Pair,
     closest_pairs,
@@ -94,8 +93,7 @@ def _match(matching: _Matching, withdrawn: Withdrawn) -> None:
 
 def _by_heading_and_text(matching: _Matching) -> None:
     def same(index: int, position: int) -> bool:
-        telling = len(matching.entries[index].text) > TELLING
-        return telling or matching.close(index, position, SAME_TIME)
+        return matching.entries[index].tells or matching.close(index, position, SAME_TIME)
 
     _by_key(matching, lambda marks: f"{marks.heading}\n{marks.text}", same)
 

@@ -10,7 +10,7 @@ from slugline.blog import Blog, BlogState
 from slugline.telemetry import Metrics
 from slugline.view.entries import EntriesView, EntryMark, EntryRow
 from slugline_syndicate.conditional import Representation
-from slugline_syndicate.feeds.formats import Format, Place
+from slugline_syndicate.feeds.formats import Format, Place, Shell
 from slugline_syndicate.feeds.kept import Kept
 from slugline_syndicate.feeds.window import MOST_BYTES, Window, newest_first, window
 from slugline_syndicate.links import feed_url
@@ -37,10 +37,14 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """An entry rendered, or None where it cannot be; *row* where it is withdrawn."""
+    """An entry rendered as of a record (its offset) and an authority; empty where it cannot be.
 
-    version: tuple[int, str, str]
-    data: bytes | None
+    *row* is kept where it is withdrawn: the shell names it.
+    """
+
+    version: tuple[int, str]
+    data: bytes
+    digest: bytes
     row: EntryRow | None
 
 
@@ -102,9 +106,9 @@ class FeedStore:
         shown = self._bounded(found, form, place, known)
         withdrawn = [fragment.row for _, fragment in shown if fragment.row]
         shell = form.shell(blog, found.changed, withdrawn, place)
-        body = b"".join((shell.head, *(each.data or b"" for _, each in shown), shell.tail))
+        body = b"".join((shell.head, *(each.data for _, each in shown), shell.tail))
         self._metrics.renders.labels(form.name).inc()
-        tag = f"{found.sequence}-{sha256(body).hexdigest()[:16]}"
+        tag = f"{found.sequence}-{_digest(shell, [each for _, each in shown])}"
         headers = _headers(blog, form, place)
         document = Document(blog, Representation(body, tag, found.changed, headers))
         fragments = {mark.entry_id: fragment for mark, fragment in shown}
@@ -114,35 +118,45 @@ class FeedStore:
         self, found: Window, form: Format, place: Place, known: dict[str, Fragment]
     ) -> list[tuple[EntryMark, Fragment]]:
         """The fragments of the window in the feed's order; those that changed last get the room."""
+        blog = found.blog.blog
         shown: list[tuple[EntryMark, Fragment]] = []
         size = 0
         for mark in found.marks:
-            version = (mark.offset, mark.event_id, found.blog.blog.authority)
             fragment = known.get(mark.entry_id)
+            version = (mark.offset, blog.authority)
             if fragment is None or fragment.version != version:
-                fragment = self._fragment(found.blog.blog, mark, version, form, place)
-            size += len(fragment.data or b"")
+                fragment = self._fragment(blog, mark, version, form, place)
+            size += len(fragment.data)
             if size > MOST_BYTES:
                 break
             shown.append((mark, fragment))
-        return sorted(shown, key=lambda pair: newest_first(pair[0]))
+        shown.sort(key=lambda pair: newest_first(pair[0]))
+        return shown
 
     def _fragment(
-        self, blog: Blog, mark: EntryMark, version: tuple[int, str, str], form: Format, place: Place
+        self, blog: Blog, mark: EntryMark, version: tuple[int, str], form: Format, place: Place
     ) -> Fragment:
         """The entry rendered, once for each change. One that cannot be costs only itself."""
         row = self._entries.entry(blog.id, mark.entry_id)
-        if row is None:
-            return Fragment(version, None, None)
+        data = b"" if row is None else self._rendered(blog, row, form, place)
+        withdrawn = row if row and row.entry.withdrawn else None
+        return Fragment(version, data, sha256(data).digest(), withdrawn)
+
+    def _rendered(self, blog: Blog, row: EntryRow, form: Format, place: Place) -> bytes:
         try:
-            data = form.entry(blog, row, place)
+            return form.entry(blog, row, place)
         except ValueError as error:  # what feedgen and lxml raise for content that they cannot take
             self._metrics.render_failures.inc()
             logger.error(
                 "entry.not_rendered", blog_id=blog.id, entry_id=row.entry.id, reason=str(error)
             )
-            return Fragment(version, None, None)
-        return Fragment(version, data, row if row.entry.withdrawn else None)
+            return b""
+
+
+def _digest(shell: Shell, fragments: Sequence[Fragment]) -> str:
+    """A hash of the document's bytes, from those of its parts: a fragment is hashed once, not at each change."""
+    parts = (sha256(shell.head).digest(), *(each.digest for each in fragments), shell.tail)
+    return sha256(b"".join(parts)).hexdigest()[:16]
 
 
 def cache_control(blog: Blog) -> str:
