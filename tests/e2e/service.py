@@ -117,7 +117,7 @@ class Service:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             async with self._told:
-                self.said.append(orjson.loads(line))
+                self.said.append(_as_logged(line))
                 self._told.notify_all()
 
     def send(self, number: Signals) -> None:
@@ -133,6 +133,15 @@ class Service:
     async def stop(self, number: Signals = Signals.SIGTERM) -> int:
         self.send(number)
         return await self.ended()
+
+
+def _as_logged(line: bytes) -> dict[str, Any]:
+    """A line of the log; what is no JSON shows itself, where a test looks at all of it."""
+    try:
+        said: dict[str, Any] = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return {"event": "not JSON", "text": line.decode()}
+    return said
 
 
 @asynccontextmanager
