@@ -2,11 +2,12 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
+from typing import TypeVar
 
 import pytest
 from cryptography.fernet import Fernet
@@ -23,6 +24,8 @@ from tests.e2e.service import (
     slugline,
 )
 from tests.kafka.broker import Cluster
+
+T = TypeVar("T")
 
 PAGE = (SEEDS / "storm" / "page-1.txt").read_text()
 
@@ -191,19 +194,19 @@ async def test_feeds_are_served_while_kafka_is_away_and_all_heals_when_it_is_bac
         finally:
             broker.start()
             broker.serving()
-        sent |= await push_when_back(us, "after")
+        sent |= await when_back(lambda: push(us, "after"))
 
         await them.until(lambda arrivals: entries_of(arrivals) == sent)
         assert len(set(ids(them.arrivals))) == len(them.arrivals)
         assert [l for s in (ingest, syndicate) for l in s.said if l["event"] == "not JSON"] == []
 
 
-async def push_when_back(us: Client, name: str) -> set[str]:
-    """Push an entry, again and again until it is taken: repeating is safe."""
+async def when_back(write: Callable[[], Awaitable[T]]) -> T:
+    """What *write* gives once it is taken: it is repeated until then, which is safe."""
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
-                return await push(us, name)
+                return await write()
             except AssertionError:
                 await asyncio.sleep(0)
 
@@ -227,7 +230,7 @@ async def test_a_replica_starts_from_its_view_while_kafka_is_away(
         finally:
             kafka.broker.start()
             kafka.broker.serving()
-        await us.post_entry("storm", id="later", title="Kafka is back")
+        await when_back(lambda: us.post_entry("storm", id="later", title="Kafka is back"))
         feeds = await same_everywhere(path, [syndicate], len(written["created"]) + 1)
         assert all("Kafka is back" in feed for feed in feeds)
 
