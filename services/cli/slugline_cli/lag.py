@@ -19,9 +19,10 @@ from slugline.view import View
 from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
 from slugline_cli.engines import log_to_read
-from slugline_cli.options import Environ, data_option, tool_settings
+from slugline_cli.options import Environ, data_option
 from slugline_cli.process import first_of, run_until_stopped
 from slugline_cli.progress import until_read
+from slugline_cli.tools import tool_settings
 from slugline_syndicate.deliveries.runtime import DeliveryViews
 from slugline_syndicate.deliveries.subscription import Subscription
 from slugline_syndicate.subscriptions.shown import shown

@@ -11,11 +11,11 @@ from typing import Any
 import click
 import structlog
 
-from slugline.clock import SystemClock
+from slugline.clock import Clock, SystemClock
 from slugline.settings import Settings
 from slugline.telemetry import set_up_logging
 from slugline.topics import provision
-from slugline_cli.demo import Demo, demo_settings
+from slugline_cli.demo import Addresses, Demo, demo_settings
 from slugline_cli.engines import open_engine
 from slugline_cli.keys import KEY_FILE, TOKEN_FILE, require_secrets, with_secrets
 from slugline_cli.options import Environ, data_option, settings_of
@@ -112,7 +112,17 @@ async def _serve(role: Role, settings: Settings, stop: asyncio.Event, *, demo: b
             if stop.is_set():
                 return
             _announce(role, settings, demo=demo)
-            await first_of(stop.wait(), *([Demo(settings, clock).run()] if demo else []))
+            shown = [_demo(settings, clock)] if demo else []
+            await first_of(stop.wait(), *shown)
+
+
+async def _demo(settings: Settings, clock: Clock) -> None:
+    addresses = Addresses(
+        ingest=f"http://{settings.host}:{settings.ingest_port}",
+        syndicate=f"http://{settings.host}:{settings.syndicate_port}",
+        page=settings.base_url,
+    )
+    await Demo(addresses, settings.admin_token, clock).run()
 
 
 def _announce(role: Role, settings: Settings, *, demo: bool) -> None:

@@ -14,8 +14,9 @@ from slugline.settings import Settings
 from slugline.topics import SPECS, provision
 from slugline_cli.engines import open_engine, open_kafka
 from slugline_cli.keys import KEY_FILE, TOKEN_FILE, make_secrets
-from slugline_cli.options import Environ, tool_settings
+from slugline_cli.options import Environ
 from slugline_cli.process import first_of, run_until_stopped
+from slugline_cli.tools import tool_settings
 
 
 @click.group()

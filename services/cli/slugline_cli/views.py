@@ -12,10 +12,11 @@ from slugline.view import View
 from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
 from slugline_cli.engines import log_to_read, require_log
-from slugline_cli.options import Environ, data_option, tool_settings
+from slugline_cli.options import Environ, data_option
 from slugline_cli.process import first_of, run_until_stopped
 from slugline_cli.progress import until_read
 from slugline_cli.services import BOTH, INGEST, SYNDICATE, Role, alone, projections_of, view_path
+from slugline_cli.tools import tool_settings
 from slugline_syndicate.deliveries.runtime import DeliveryViews
 
 ROLES = {role.name: role for role in (BOTH, INGEST, SYNDICATE)}
