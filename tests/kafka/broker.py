@@ -85,6 +85,11 @@ class Broker:
             if time.monotonic() > end or self._process.wait(0.1):
                 raise RuntimeError(f"Kafka did not start on {self._ports}")
 
+    @property
+    def ended(self) -> bool:
+        """Whether it does not run."""
+        return self._process.wait(0)
+
     def stop(self) -> None:
         """Stop it cleanly."""
         self._end(signal.SIGTERM)
