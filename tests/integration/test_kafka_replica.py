@@ -112,14 +112,17 @@ def a_subscription(replica: Replica) -> Subscription:
     )
 
 
-async def write_fifty(replica: Replica) -> None:
-    def begin(plan: Plan) -> None:
+async def write(replica: Replica, entry: Entry) -> None:
+    def put(plan: Plan) -> None:
         plan.put_blog(a_blog(BLOG))
+        plan.put_entry(entry)
 
-    await replica.writer.write(BLOG, begin)
+    await replica.writer.write(BLOG, put)
+
+
+async def write_fifty(replica: Replica) -> None:
     for number in range(50):
-        entry = an_entry(f"e{number}", BLOG, body_text=f"Ferry {number} stays in port.")
-        await replica.writer.write(BLOG, lambda plan, entry=entry: plan.put_entry(entry))
+        await write(replica, an_entry(f"e{number}", BLOG, body_text=f"Ferry {number} is late."))
 
 
 async def test_fifty_entries_are_the_same_on_kafka_as_on_the_embedded_log(
@@ -169,11 +172,7 @@ async def test_two_replicas_share_the_work_and_hand_it_over_without_a_second_del
                 await write_fifty(leaving)
                 await staying.until_delivered(51)
 
-            await write_one_more(staying)
+            await write(staying, an_entry("last", BLOG))
             ids = await staying.until_delivered(52)
 
     assert len(ids) == 52
-
-
-async def write_one_more(replica: Replica) -> None:
-    await replica.writer.write(BLOG, lambda plan: plan.put_entry(an_entry("last", BLOG)))

@@ -66,6 +66,7 @@ class Process(Protocol):
     def start(self, settings: Mapping[str, str]) -> None: ...
     def signal(self, number: signal.Signals) -> None: ...
     def wait(self, seconds: float) -> bool: ...
+    def remove(self) -> None: ...
 
 
 class Broker:
@@ -108,6 +109,11 @@ class Broker:
         """Let it go on."""
         self._process.signal(signal.SIGCONT)
 
+    def remove(self) -> None:
+        """End it and leave nothing behind."""
+        self.kill()
+        self._process.remove()
+
     def _end(self, number: signal.Signals) -> None:
         self._process.signal(signal.SIGCONT)  # a frozen one takes no notice of TERM
         self._process.signal(number)
@@ -135,7 +141,7 @@ class Cluster:
     def stop(self) -> None:
         """End all of them."""
         for broker in self.brokers:
-            broker.kill()
+            broker.remove()
 
 
 @dataclass(frozen=True)
@@ -190,9 +196,12 @@ class JavaProcess:
             return False
         return True
 
+    def remove(self) -> None:
+        pass  # its folder is pytest's
+
 
 class DockerProcess:
-    """A broker in a container. It keeps its data as long as the container exists."""
+    """A broker in a container, which keeps its data as long as the container exists."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -200,15 +209,14 @@ class DockerProcess:
 
     def start(self, settings: Mapping[str, str]) -> None:
         if self._made:
-            _docker("start", self._name)
+            _docker("start", self._name).check_returncode()
             return
-        _docker("rm", "--force", self._name)
-        variables = [
-            f"KAFKA_{_variable(name)}={value}" for name, value in settings.items() if value
-        ]
+        variables = [f"KAFKA_{_variable(name)}={value}" for name, value in settings.items()]
+        variables += ["KAFKA_HEAP_OPTS=-Xms256m -Xmx512m", f"CLUSTER_ID={CLUSTER}"]
         options = [option for variable in variables for option in ("--env", variable)]
-        heap = ["--env", "KAFKA_HEAP_OPTS=-Xms256m -Xmx512m", "--env", f"CLUSTER_ID={CLUSTER}"]
-        _docker("run", "--detach", "--network=host", f"--name={self._name}", *heap, *options, IMAGE)
+        made = _docker("run", "--detach", "--network=host", f"--name={self._name}", *options, IMAGE)
+        if made.returncode:
+            pytest.fail(f"Docker does not run {IMAGE}: {made.stderr.strip()}")
         self._made = True
 
     def signal(self, number: signal.Signals) -> None:
@@ -220,11 +228,16 @@ class DockerProcess:
 
     def wait(self, seconds: float) -> bool:
         end = time.monotonic() + seconds
-        while _docker("inspect", "--format={{.State.Running}}", self._name).strip() == "true":
+        while True:
+            state = _docker("inspect", "--format={{.State.Running}}", self._name)
+            if state.stdout.strip() != "true":
+                return True
             if time.monotonic() > end:
                 return False
             time.sleep(0.1)
-        return True
+
+    def remove(self) -> None:
+        _docker("rm", "--force", "--volumes", self._name)
 
 
 def start_cluster(
@@ -301,8 +314,8 @@ def _engine_answers() -> bool:
     return True
 
 
-def _docker(*words: str) -> str:
-    return subprocess.run(["docker", *words], capture_output=True, text=True, check=False).stdout
+def _docker(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
 
 
 def _variable(name: str) -> str:
@@ -391,7 +404,7 @@ def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredC
         plain, credentials, tls, both = (f"127.0.0.1:{port}" for port in ports[:4])
         yield SecuredCluster(plain, credentials, tls, both, folder / "ca.pem")
     finally:
-        broker.kill()
+        broker.remove()
 
 
 def _locks(ports: list[int]) -> dict[str, str]:
