@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from slugline.clock import SystemClock
@@ -493,11 +493,24 @@ async def test_a_topic_with_another_policy_is_refused_and_left_as_it_is(log: Kaf
 
 
 async def test_topics_with_differing_partitions_are_refused(kafka: Cluster, log: KafkaLog) -> None:
-    async with open_kafka_log(kafka.servers, SystemClock(), prefix=f"{log._prefix}more.") as other:
-        await other.ensure([SPEC], PARTITIONS + 1)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.servers)
+    await admin.start()
+    await admin.create_topics([NewTopic(f"{log._prefix}more.v1", PARTITIONS + 1, -1, {})])
+    await admin.close()
 
-        with pytest.raises(LogMismatchError, match="differ in their numbers of partitions"):
-            await log.ensure([PLAIN], PARTITIONS)
+    with pytest.raises(LogMismatchError, match="differ in their numbers of partitions"):
+        await log.ensure([PLAIN], PARTITIONS)
+
+
+async def test_a_log_with_a_longer_prefix_is_another_log(kafka: Cluster, log: KafkaLog) -> None:
+    async with open_kafka_log(kafka.servers, SystemClock(), prefix=f"{log._prefix}2.") as other:
+        await other.ensure([SPEC], PARTITIONS + 1)
+        await other.publish([a_record()])
+
+        await log.ensure([SPEC, PLAIN], PARTITIONS)
+
+        assert len(await log.ends([PLAIN.name])) == PARTITIONS
+        assert await everything(log) == []
 
 
 async def test_a_difference_reads_like_a_diff(log: KafkaLog) -> None:

@@ -84,8 +84,10 @@ def mock(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockCluster]:
 def _library() -> Any:
     """librdkafka as the wheel of confluent-kafka brings it; its mock is not in the Python API."""
     confluent_kafka.libversion()
-    folder = Path(confluent_kafka.__file__).parents[1] / "confluent_kafka.libs"
-    library = ctypes.CDLL(str(next(folder.glob("librdkafka-*.so*"))))
+    package = Path(confluent_kafka.__file__).parent
+    linux, mac = package.parent / "confluent_kafka.libs", package / ".dylibs"
+    found = [*linux.glob("librdkafka-*.so*"), *mac.glob("librdkafka*.dylib")]
+    library = ctypes.CDLL(str(found[0]))
     pointer, number = ctypes.c_void_p, ctypes.c_int
     library.rd_kafka_conf_new.restype = pointer
     library.rd_kafka_conf_set.argtypes = [
