@@ -8,6 +8,7 @@
 Without any of them the tests that need Kafka are skipped, and say so; with `CI=true` they fail.
 """
 
+import ctypes
 import functools
 import os
 import shutil
@@ -34,6 +35,7 @@ POM = Path(__file__).with_name("pom.xml")
 VERSION = "4.2.1"
 IMAGE = f"apache/kafka:{VERSION}"
 CLUSTER = "4L6g3nShT-eMCtK--X86sw"
+_PR_SET_PDEATHSIG = 1
 USER, PASSWORD = "alice", "alice-secret"
 
 HOW = (
@@ -64,6 +66,7 @@ class Process(Protocol):
     def start(self, settings: Mapping[str, str]) -> None: ...
     def signal(self, number: signal.Signals) -> None: ...
     def wait(self, seconds: float) -> bool: ...
+    def remove(self) -> None: ...
 
 
 class Broker:
@@ -85,6 +88,11 @@ class Broker:
             if time.monotonic() > end or self._process.wait(0.1):
                 raise RuntimeError(f"Kafka did not start on {self._ports}")
 
+    @property
+    def ended(self) -> bool:
+        """Whether it does not run."""
+        return self._process.wait(0)
+
     def stop(self) -> None:
         """Stop it cleanly."""
         self._end(signal.SIGTERM)
@@ -100,6 +108,11 @@ class Broker:
     def resume(self) -> None:
         """Let it go on."""
         self._process.signal(signal.SIGCONT)
+
+    def remove(self) -> None:
+        """End it and leave nothing behind."""
+        self.kill()
+        self._process.remove()
 
     def _end(self, number: signal.Signals) -> None:
         self._process.signal(signal.SIGCONT)  # a frozen one takes no notice of TERM
@@ -128,7 +141,7 @@ class Cluster:
     def stop(self) -> None:
         """End all of them."""
         for broker in self.brokers:
-            broker.kill()
+            broker.remove()
 
 
 @dataclass(frozen=True)
@@ -166,6 +179,7 @@ class JavaProcess:
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C in the tests is not meant for it
+            preexec_fn=_die_with_parent,
         )
         log.close()
 
@@ -182,9 +196,12 @@ class JavaProcess:
             return False
         return True
 
+    def remove(self) -> None:
+        pass  # its folder is pytest's
+
 
 class DockerProcess:
-    """A broker in a container. It keeps its data as long as the container exists."""
+    """A broker in a container, which keeps its data as long as the container exists."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -192,15 +209,14 @@ class DockerProcess:
 
     def start(self, settings: Mapping[str, str]) -> None:
         if self._made:
-            _docker("start", self._name)
+            _docker("start", self._name).check_returncode()
             return
-        _docker("rm", "--force", self._name)
-        variables = [
-            f"KAFKA_{_variable(name)}={value}" for name, value in settings.items() if value
-        ]
+        variables = [f"KAFKA_{_variable(name)}={value}" for name, value in settings.items()]
+        variables += ["KAFKA_HEAP_OPTS=-Xms256m -Xmx512m", f"CLUSTER_ID={CLUSTER}"]
         options = [option for variable in variables for option in ("--env", variable)]
-        heap = ["--env", "KAFKA_HEAP_OPTS=-Xms256m -Xmx512m", "--env", f"CLUSTER_ID={CLUSTER}"]
-        _docker("run", "--detach", "--network=host", f"--name={self._name}", *heap, *options, IMAGE)
+        made = _docker("run", "--detach", "--network=host", f"--name={self._name}", *options, IMAGE)
+        if made.returncode:
+            pytest.fail(f"Docker does not run {IMAGE}: {made.stderr.strip()}")
         self._made = True
 
     def signal(self, number: signal.Signals) -> None:
@@ -212,11 +228,16 @@ class DockerProcess:
 
     def wait(self, seconds: float) -> bool:
         end = time.monotonic() + seconds
-        while _docker("inspect", "--format={{.State.Running}}", self._name).strip() == "true":
+        while True:
+            state = _docker("inspect", "--format={{.State.Running}}", self._name)
+            if state.stdout.strip() != "true":
+                return True
             if time.monotonic() > end:
                 return False
             time.sleep(0.1)
-        return True
+
+    def remove(self) -> None:
+        _docker("rm", "--force", "--volumes", self._name)
 
 
 def start_cluster(
@@ -293,8 +314,8 @@ def _engine_answers() -> bool:
     return True
 
 
-def _docker(*words: str) -> str:
-    return subprocess.run(["docker", *words], capture_output=True, text=True, check=False).stdout
+def _docker(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
 
 
 def _variable(name: str) -> str:
@@ -303,6 +324,12 @@ def _variable(name: str) -> str:
 
 def _lines(settings: Mapping[str, str]) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _die_with_parent() -> None:
+    """Linux: let a killed test run leave no broker behind. Needs a start from the main thread."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _java() -> list[str]:
@@ -377,7 +404,7 @@ def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredC
         plain, credentials, tls, both = (f"127.0.0.1:{port}" for port in ports[:4])
         yield SecuredCluster(plain, credentials, tls, both, folder / "ca.pem")
     finally:
-        broker.kill()
+        broker.remove()
 
 
 def _locks(ports: list[int]) -> dict[str, str]:

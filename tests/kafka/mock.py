@@ -20,6 +20,9 @@ from slugline.log.kafka_connection import Timing
 #: The mock wakes no waiting fetch, and takes sessions that a real broker would refuse as too short.
 TIMING = Timing(fetch_wait=0.02, session=2.0, heartbeat=0.2)
 
+_FETCH = 1
+_REQUEST_TIMED_OUT = 7
+
 
 class MockCluster:
     """One broker. Made by `mock_cluster`."""
@@ -39,13 +42,11 @@ class MockCluster:
         """Make *topic*, as no client can."""
         self._library.rd_kafka_mock_topic_create(self._cluster, topic.encode(), partitions, 1)
 
-    def down(self) -> None:
-        """Refuse and drop connections."""
-        self._library.rd_kafka_mock_broker_set_down(self._cluster, 1)
-
-    def up(self) -> None:
-        """Take connections again."""
-        self._library.rd_kafka_mock_broker_set_up(self._cluster, 1)
+    def fail_fetches(self, number: int) -> None:
+        """Answer the next *number* fetches with an error that clients try again."""
+        self._library.rd_kafka_mock_clear_request_errors(self._cluster, _FETCH)
+        errors = (ctypes.c_int * number)(*[_REQUEST_TIMED_OUT] * number)
+        self._library.rd_kafka_mock_push_request_errors_array(self._cluster, _FETCH, number, errors)
 
     def close(self) -> None:
         self._library.rd_kafka_mock_cluster_destroy(self._cluster)
@@ -83,8 +84,10 @@ def mock(monkeypatch: pytest.MonkeyPatch) -> Iterator[MockCluster]:
 def _library() -> Any:
     """librdkafka as the wheel of confluent-kafka brings it; its mock is not in the Python API."""
     confluent_kafka.libversion()
-    folder = Path(confluent_kafka.__file__).parents[1] / "confluent_kafka.libs"
-    library = ctypes.CDLL(str(next(folder.glob("librdkafka-*.so*"))))
+    package = Path(confluent_kafka.__file__).parent
+    linux, mac = package.parent / "confluent_kafka.libs", package / ".dylibs"
+    found = [*linux.glob("librdkafka-*.so*"), *mac.glob("librdkafka*.dylib")]
+    library = ctypes.CDLL(str(found[0]))
     pointer, number = ctypes.c_void_p, ctypes.c_int
     library.rd_kafka_conf_new.restype = pointer
     library.rd_kafka_conf_set.argtypes = [
@@ -104,6 +107,11 @@ def _library() -> Any:
     library.rd_kafka_mock_cluster_destroy.argtypes = [pointer]
     library.rd_kafka_mock_topic_create.argtypes = [pointer, ctypes.c_char_p, number, number]
     library.rd_kafka_mock_group_initial_rebalance_delay_ms.argtypes = [pointer, ctypes.c_int32]
-    library.rd_kafka_mock_broker_set_down.argtypes = [pointer, ctypes.c_int32]
-    library.rd_kafka_mock_broker_set_up.argtypes = [pointer, ctypes.c_int32]
+    library.rd_kafka_mock_clear_request_errors.argtypes = [pointer, ctypes.c_int16]
+    library.rd_kafka_mock_push_request_errors_array.argtypes = [
+        pointer,
+        ctypes.c_int16,
+        ctypes.c_size_t,
+        pointer,
+    ]
     return library

@@ -1,6 +1,7 @@
 """Making, describing and changing topics on Kafka."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -35,6 +36,8 @@ class Topics:
         self._connection = connection
         self._clock = clock
         self._prefix = prefix
+        #: Other logs may have a longer prefix that begins like ours.
+        self._ours = re.compile(re.escape(prefix) + r"[a-z-]+\.v\d+")
         self._flush = flush
 
     async def counts(self) -> dict[str, int]:
@@ -66,6 +69,14 @@ class Topics:
         async with self._client() as client:
             counts = await self._counts(client)
             return await self._compare(client, specs, self._usual(counts, partitions))
+
+    async def settings(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Every setting of each topic of *names*, the broker's defaults included."""
+        async with self._client() as client:
+            found = await self._settings(client, dict.fromkeys(names))
+        return {
+            name: {key: value for key, (value, _) in each.items()} for name, each in found.items()
+        }
 
     async def change_settings(self, specs: Mapping[str, TopicSpec]) -> None:
         """Give existing topics the settings of *specs*, and leave their other settings alone."""
@@ -103,8 +114,9 @@ class Topics:
 
     def _fixed(self, counts: Mapping[str, int], partitions: int) -> int:
         """How many partitions topics have here: as many as those that exist."""
-        if len(set(counts.values())) > 1:
-            listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+        ours = {name: count for name, count in counts.items() if self._ours.fullmatch(name)}
+        if len(set(ours.values())) > 1:
+            listed = ", ".join(f"{name} {count}" for name, count in sorted(ours.items()))
             raise LogMismatchError(
                 f"topics {self._prefix}* differ in their numbers of partitions ({listed}):"
                 " they must have the same; use another prefix, or copy the log to a new one"
@@ -112,7 +124,7 @@ class Topics:
         return self._usual(counts, partitions)
 
     def _usual(self, counts: Mapping[str, int], partitions: int) -> int:
-        numbers = list(counts.values())
+        numbers = [count for name, count in counts.items() if self._ours.fullmatch(name)]
         return max(set(numbers), key=numbers.count) if numbers else partitions
 
     async def _make(self, client: Any, specs: Mapping[str, TopicSpec], partitions: int) -> None:

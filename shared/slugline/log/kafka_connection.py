@@ -27,6 +27,8 @@ MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 #: How long a client that is done with may take to say goodbye, in seconds.
 GOODBYE = 2.0
+#: How often what is left of it is cancelled before it is left alone.
+CUTS = 20
 
 T = TypeVar("T")
 
@@ -107,17 +109,21 @@ class Connection:
         self._options = security.options()
         self._clients: set[Any] = set()
         self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def start(
         self, kind: Callable[..., Any], *, within: float | None = None, **options: Any
     ) -> Any:
         """A client of *kind*, started. Raises LogUnavailableError in words that say what to do."""
+        self._check_open()
         server = await answering_server(self.servers, self._options, self.timing.answer / 2)
+        self._check_open()
         client = kind(bootstrap_servers=server, **self._options, **options)
         self._clients.add(client)
         try:
             async with asyncio.timeout(within or self.timing.answer):
                 await client.start()
+            self._check_open()
         except BaseException as error:
             self.end(client)
             if isinstance(error, KafkaError | OSError | NotImplementedError):
@@ -127,17 +133,24 @@ class Connection:
 
     def end(self, client: Any, *, within: float = GOODBYE) -> None:
         """Let go of *client*: it says goodbye in the background, or is cut off after *within*."""
-        self._clients.discard(client)
+        if client not in self._clients:
+            return
+        self._clients.remove(client)
         task = asyncio.get_running_loop().create_task(_end(client, within))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
-        """End whatever is left, and wait for it."""
+        """End whatever is left, and wait for it; nothing is started any more."""
+        self._closed = True
         for client in list(self._clients):
             self.end(client)
         while self._ending:
             await asyncio.wait(set(self._ending))
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LogUnavailableError("the log was closed")
 
 
 class Shared(Generic[T]):
@@ -158,6 +171,11 @@ class Shared(Generic[T]):
         try:
             # Shielded: the one who asked first may give up, the others still want it.
             return await asyncio.shield(starting)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if starting.cancelled() and not (task and task.cancelling()):
+                raise LogUnavailableError("the log was closed") from error  # not meant for us
+            raise
         finally:
             if starting.done() and self._started(starting) is None and self._starting is starting:
                 self._starting = None
@@ -206,11 +224,14 @@ async def _end(client: Any, within: float) -> None:
     parts = _parts(client)
     # What is left would go on trying for ever: a producer would even deliver when the broker returns.
     left = {stopping, *_tasks_of(parts)}
-    while left := {task for task in left if not task.done()}:
+    for _ in range(CUTS):  # some of its tasks wait for others of them when they are cancelled
+        left = {task for task in left if not task.done()}
+        if not left:
+            break
         for task in left:
             task.cancel()
         await asyncio.wait(left, timeout=0.1)
-    if not stopping.cancelled():
+    if stopping.done() and not stopping.cancelled():
         stopping.exception()
     client._closed = True  # its finaliser would complain of a client that could not say goodbye
     with suppress(KafkaError, OSError, TimeoutError):

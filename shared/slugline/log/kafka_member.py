@@ -94,7 +94,7 @@ class Member:
         try:
             while True:
                 await consumer.getmany(timeout_ms=round(POLL * 1000))
-                self._check()
+                self.check()
         except (KafkaError, ConsumerStoppedError) as error:
             raise unavailable(error, self._connection.servers) from error
         finally:
@@ -121,7 +121,7 @@ class Member:
             partition_assignment_strategy=[_assignor()],
         )
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Raise LogUnavailableError when the group has been sharing out for too long."""
         since = self._sharing_since
         if since is not None and self._clock.monotonic() - since > JOIN:

@@ -97,8 +97,6 @@ async def _reason(
     error: Exception, server: str, host: str, port: int, options: dict[str, Any]
 ) -> LogUnavailableError:
     tls = options["ssl_context"] is not None
-    if isinstance(error.__cause__, ssl.SSLError):
-        error = error.__cause__  # TLS 1.3 tells of a missing certificate only after the handshake
     if isinstance(error, ssl.SSLCertVerificationError):
         return LogMismatchError(
             f"the certificate of {server} is not trusted ({error.verify_message}):"
@@ -107,7 +105,7 @@ async def _reason(
     if tls and isinstance(error, ssl.SSLError | ConnectionResetError):
         return LogMismatchError(
             f"{server} does not take our TLS ({_words(error)}): turn TLS off, name its TLS port,"
-            " or give the certificate it asks for"
+            " or give the certificate that it asks for"
         )
     if isinstance(error, OSError):
         return LogUnavailableError(
@@ -142,6 +140,12 @@ async def _about_the_protocol(
         return LogMismatchError(
             f"{server} wants credentials: give a user name and a password for one of"
             f" {', '.join(mechanisms)}"
+        )
+    if mechanisms is None and options["ssl_context"] is not None:
+        # TLS 1.3 refuses a client only after the handshake, and asyncio loses its words.
+        return LogMismatchError(
+            f"{server} takes our TLS and then hangs up: it asks for a certificate of ours, or it is"
+            " not Kafka"
         )
     if mechanisms is None:
         return LogMismatchError(f"what answers at {server} is not Kafka: correct the address")

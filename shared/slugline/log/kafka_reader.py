@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
@@ -11,7 +12,7 @@ from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from aiokafka.errors import OffsetOutOfRangeError as KafkaOffsetOutOfRangeError
 
 from slugline.errors import LogUnavailableError, OffsetOutOfRangeError
-from slugline.log import Batch, StoredRecord, TopicPartition
+from slugline.log import Batch, Headers, StoredRecord, TopicPartition
 from slugline.log.kafka_connection import Connection, Shared, unavailable
 
 #: Records per step: some 3 ms of the event loop.
@@ -166,8 +167,21 @@ def _stored(tp: TopicPartition, record: Any) -> StoredRecord:
         topic=tp.topic,
         partition=tp.partition,
         offset=record.offset,
-        written_at=_EPOCH + timedelta(milliseconds=max(0, record.timestamp)),
+        written_at=_instant(record.timestamp),
         key=record.key or b"",
         value=record.value,
-        headers=tuple((name, value or b"") for name, value in record.headers),
+        headers=_headers(record.headers),
     )
+
+
+@lru_cache(maxsize=1024)  # a batch has one time
+def _instant(milliseconds: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=max(0, milliseconds))
+
+
+def _headers(found: tuple[tuple[str, bytes | None], ...]) -> Headers:
+    """*found*, with those of others that have no value made empty."""
+    for _, value in found:
+        if value is None:
+            return tuple((name, value or b"") for name, value in found)
+    return cast(Headers, found)
