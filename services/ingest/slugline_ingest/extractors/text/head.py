@@ -23,6 +23,7 @@ _HEAD = 120
 _LONGEST_TITLE = 260
 _LONGEST_SENTENCE_TITLE = 140
 _LONGEST_FURNITURE = 70
+_LONGEST_MENU = 40
 _LONGEST_STANDFIRST = 240
 _LONGEST_SENTENCES = 130
 _TEASERS_WITHIN = 60
@@ -50,21 +51,23 @@ def split_head(lines: Sequence[Line], notes: Mapping[int, Anchor]) -> Head:
 
     *notes* are the times and bylines among them, by index: they are the page's, not an entry's.
     """
-    above = {i: a for i, a in notes.items() if i < _HEAD}
-    day = next((a.stamp.day for _, a in sorted(above.items()) if a.stamp.day), None)
-    text = [i for i in range(len(lines)) if i not in notes and not _is_signature(lines, i, above)]
+    stamps = {i: a for i, a in notes.items() if i < _HEAD}
+    day = next((a.stamp.day for _, a in sorted(stamps.items()) if a.stamp.day), None)
+    text = [i for i in range(len(lines)) if i not in notes and not _is_signature(lines, i, stamps)]
     at = _title_at([lines[i] for i in text[:_HEAD]])
     if at is None:
         return Head("", "", tuple(text), day)
     title = lines[text[at]].text
+    # What stands above the title is the page's menu, but for lines too long for one.
+    above = tuple(i for i in text[:at] if lines[i].traits.width > _LONGEST_MENU)
     rest = [
         i
         for n, i in enumerate(text[at + 1 :])
         if n > 3 or fold(lines[i].text[:_READ]) != fold(title)
     ]
     if rest and _is_standfirst([lines[i] for i in rest[:3]], spaced=are_blanks_telling(lines)):
-        return Head(title, lines[rest[0]].text, tuple(rest[1:]), day)
-    return Head(title, "", tuple(rest), day)
+        return Head(title, lines[rest[0]].text, (*above, *rest[1:]), day)
+    return Head(title, "", (*above, *rest), day)
 
 
 def _is_signature(lines: Sequence[Line], index: int, notes: Mapping[int, Anchor]) -> bool:

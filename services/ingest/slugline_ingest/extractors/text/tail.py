@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from slugline_ingest.extractors.text.boilerplate import is_tail_heading
 from slugline_ingest.extractors.text.lines import Line
 from slugline_ingest.extractors.text.traits import End
+from slugline_ingest.extractors.text.vocabulary import is_card_intro
 
 #: One card's two lines may follow such a heading inside the last entry.
 _CARD = 2
@@ -21,9 +22,12 @@ def tail_start(lines: Sequence[Line], start: int = 0) -> int:
     prose = [_is_prose(line) for line in lines]
     left = sum(prose[start:])
     for index in range(start, len(lines) - _CARD - 1):
-        if is_tail_heading(lines[index].text):
-            few = left <= _PROSE_SHARE * (len(lines) - index)
-            if few and not any(prose[index + 1 : index + 1 + _LOOKED_AT]):
+        few = left <= _PROSE_SHARE * (len(lines) - index)
+        below = range(index + 1, min(index + 1 + _LOOKED_AT, len(lines)))
+        if few and is_tail_heading(lines[index].text) and not any(prose[i] for i in below):
+            # `Read more:` may also head a single card within an entry, and text follows.
+            stops = any(lines[i].traits.end is End.STOP for i in below)
+            if not (stops and is_card_intro(lines[index].text)):
                 return index
         left -= prose[index]
     return len(lines)
