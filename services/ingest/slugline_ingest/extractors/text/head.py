@@ -90,12 +90,14 @@ def _is_name_and_role(pair: Sequence[Line]) -> bool:
 
 def _title_at(lines: Sequence[Line]) -> int | None:
     """Which line is the title: one that says it is live, below nothing but menus, or the first."""
+    titled = False
     for index, line in enumerate(lines):
         text = line.text[:_READ]
         live = SURELY_LIVE.search(text) or (index < 3 and MAYBE_LIVE.search(text))
         if live and line.traits.words >= 4 and looks_like_heading(line):
             return index
-        if line.traits.width > _LONGEST_FURNITURE and line.traits.end is End.STOP:
+        titled = titled or (line.traits.words >= 3 and looks_like_heading(line))
+        if titled and line.traits.width > _LONGEST_FURNITURE and line.traits.end is End.STOP:
             break
     return 0 if lines and _may_be_title(lines[:2]) else None
 

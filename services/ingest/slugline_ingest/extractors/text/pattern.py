@@ -149,7 +149,10 @@ def _with_siblings(
     kind, form = family
     cuts = list(families[family])
     if form is Form.PREFIX:
-        cuts += families.get((kind, Form.WHOLE), ())
+        # A whole date and time among bare ones is the page's, or that of another story.
+        dated = sum(a.stamp.day is not None for a in cuts) > 0.5 * len(cuts)
+        alone = families.get((kind, Form.WHOLE), ())
+        cuts += [a for a in alone if dated or a.stamp.day is None]
     if kind is Kind.MINUTE:
         other = Form.PREFIX if form is Form.WHOLE else Form.WHOLE
         cuts += [a for a in families.get((kind, other), ()) if a not in cuts]

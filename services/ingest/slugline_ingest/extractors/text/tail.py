@@ -11,7 +11,9 @@ from slugline_ingest.extractors.text.vocabulary import is_card_intro
 _CARD = 2
 _LOOKED_AT = 6
 _PROSE_WIDTH = 140
-_PROSE_SHARE = 0.15
+#: That many of the lines next below may still be sentences, as teasers sometimes are.
+_SOME = 1
+_PROSE_SHARE = 0.2
 
 
 def tail_start(lines: Sequence[Line], start: int = 0) -> int:
@@ -24,7 +26,7 @@ def tail_start(lines: Sequence[Line], start: int = 0) -> int:
     for index in range(start, len(lines) - _CARD - 1):
         few = left <= _PROSE_SHARE * (len(lines) - index)
         below = range(index + 1, min(index + 1 + _LOOKED_AT, len(lines)))
-        if few and is_tail_heading(lines[index].text) and not any(prose[i] for i in below):
+        if few and is_tail_heading(lines[index].text) and sum(prose[i] for i in below) <= _SOME:
             # `Read more:` may also head a single card within an entry, and text follows.
             stops = any(lines[i].traits.end is End.STOP for i in below)
             if not (stops and is_card_intro(lines[index].text)):
