@@ -284,6 +284,7 @@ def test_a_new_entry_under_the_heading_of_a_withdrawn_one_is_new() -> None:
 
 
 def test_thousands_of_entries_that_were_all_edited_are_found() -> None:
+    rng = Random(1)
     words = ["".join(rng.choices("abcdefghijklmnop", k=6)) for _ in range(2_000)]
 
     def text(length: int) -> str:
