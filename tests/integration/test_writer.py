@@ -273,7 +273,7 @@ def test_while_the_log_is_away_nothing_is_written_and_nobody_waits_for_ever(
         one.broker.away = True
         before = len(one.broker.journal)
 
-        for _ in range(3):
+        for _attempt in range(3):
             with pytest.raises(LogUnavailableError):
                 async with asyncio.timeout(60):
                     await one.put("C")

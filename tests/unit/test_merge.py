@@ -12,7 +12,7 @@ from tests.unit.test_plan import LATER, a_plan
 
 
 def a_snapshot(*entries: SnapshotEntry, order: Order = Order.NEWEST_FIRST, **said: str) -> Snapshot:
-    return Snapshot(entries=entries, order=order, **said)  # type: ignore[arg-type]
+    return Snapshot(entries=entries, order=order, **said)
 
 
 def planned(plan: Plan, snapshot: Snapshot) -> list[Entry]:
