@@ -19,6 +19,8 @@ _MACHINE = re.compile(
     r"\b(?:INFO|WARN(?:ING)?|ERROR|DEBUG|TRACE|FATAL|NOTICE|CRITICAL)\b|\w=[\w\"'/]|[{}<>]|\w\(\)"
     r"|^\[[\w.:/-]+\]|-->|^\w+\[\d+\]|\b\w+\.\w+\.\w+\b|::|\t|;\S|^\s*\S+,\S+,\S+"
 )
+#: A result or a time, as tables are full of them.
+_TABLE = re.compile(r"\d\s?[-–:]\s?\d")
 _ENOUGH_LIVE = 2.0
 _READ = 300
 _MOSTLY_TOLD = 0.8
@@ -108,6 +110,9 @@ def _by_headings(pieces: Sequence[Piece]) -> float:
     score -= 1.5 * (paragraphs > 9)
     score -= 1.5 * (sum(t.end is End.ASK for t in titles) > 0.6 * len(titles))
     score -= 2.0 * (sum(_is_numbered(piece.title or "") for piece in pieces) > 0.5 * len(titles))
+    score -= 4.0 * (
+        sum(bool(_TABLE.search(piece.title or "")) for piece in pieces) > 0.5 * len(titles)
+    )
     score -= 2.0 * (sum(t.lower for t in titles) > 0.3 * len(titles))
     return score
 

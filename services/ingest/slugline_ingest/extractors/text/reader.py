@@ -24,8 +24,6 @@ from slugline_ingest.extractors.text.times import Frame, changed_at, order_of, p
 from slugline_ingest.snapshot import Order, Snapshot, SnapshotEntry
 
 _HEAD = 40
-#: No live page has as many; what has more is not looked into.
-_MOST_LINES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,7 @@ class _Found:
 
 def read_page(document: Document) -> Snapshot:
     """The snapshot that the text of *document* holds."""
-    raw = read_lines(document.text)
-    lines = without_boilerplate(raw) if len(raw) <= _MOST_LINES else []
+    lines = without_boilerplate(read_lines(document.text))
     lines = [*without_appeals(lines[:_HEAD]), *lines[_HEAD:]]
     anchors = with_names_settled(anchors_of(lines), lines)
     found = _by_anchors(lines, anchors) or _by_shape(lines, anchors)
