@@ -153,6 +153,15 @@ def test_the_same_heading_at_another_time_is_another_entry() -> None:
     assert ids(seen, [goal]) == [None, "k0"]
 
 
+def test_an_entry_of_its_minute_that_was_pinned_on_top_and_rewritten_is_an_edit() -> None:
+    known = known_entries(4, step=timedelta(minutes=20))
+    times = [entry.published for entry in known]
+    seen = [shown(entry, at=time) for entry, time in zip(known, times, strict=True)]
+    pinned = replace(seen[3], body_text="What is known so far, told anew from the beginning.")
+
+    assert ids([pinned, *seen[:3]], known) == ["k3", "k0", "k1", "k2"]
+
+
 def test_equal_headings_at_one_time_are_told_apart_by_their_text() -> None:
     known = [
         an_entry(f"k{n}", title="Photos", body_text=TEXTS[n], published=NOON) for n in range(3)
@@ -238,7 +247,10 @@ def test_what_is_kept_of_a_withdrawn_entry_is_none_of_its_text() -> None:
         {"title": "Nothing like what it was called"},
         {"body_text": TEXTS[2].replace("two tractors", "three tractors")},
         {"title": "Bus puled off the causeway", "body_text": ""},
-        {"body_text": "Something else altogether."},
+        {
+            "body_text": "Something else altogether, and at greater length than what stood here before it: "
+            "whoever wrote it had slept, eaten and spoken with a dozen witnesses since that hour."
+        },
     ],
 )
 def test_a_withdrawn_entry_is_known_again_in_its_place(changed: dict[str, str]) -> None:
@@ -310,6 +322,13 @@ def test_neighbours_are_those_that_stand_in_the_order_of_their_times() -> None:
     assert not neighbours.hold(3, published[4])
     assert neighbours.hold(5, published[4])
     assert Neighbours({}, []).hold(0, NOON)
+
+
+def test_neighbours_of_one_minute_are_all_neighbours() -> None:
+    neighbours = Neighbours({0: 0, 1: 1, 3: 2}, [NOON] * 3)
+
+    assert neighbours.hold(2, NOON)
+    assert not neighbours.hold(2, NOON + timedelta(minutes=1))
 
 
 def test_equals_are_numbered_from_the_oldest() -> None:

@@ -128,6 +128,8 @@ def likely_pairs(
     entries: Mapping[int, Marks], known: Mapping[int, Marks], may: Callable[[int, int], bool]
 ) -> list[Pair]:
     """The pairs for which *may* holds and that are alike enough to be one, most alike first."""
+    if not known:
+        return []
     shared = _by_feature(known)
     order = list(known)
     scored: list[tuple[float, int, int]] = []
