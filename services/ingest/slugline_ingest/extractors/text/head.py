@@ -144,8 +144,10 @@ def without_teasers(rest: Sequence[Line], titles: Iterable[str]) -> list[str]:
             in_list = True
             continue
         in_list = in_list and (line.traits.bulleted or looks_like_heading(line))
-        may_announce = line.traits.width <= _READ and (in_list or line.traits.bulleted)
-        may_announce = may_announce and count < _TEASERS_WITHIN
+        if count >= _TEASERS_WITHIN or line.traits.width > _READ:
+            lead.append(line.text)
+            continue
+        may_announce = in_list or line.traits.bulleted or fold(line.text) in known
         if not (may_announce and _is_repeated(line, known)):
             lead.append(line.text)
     return lead
