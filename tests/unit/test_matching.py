@@ -223,6 +223,28 @@ def test_scripts_without_blanks_are_matched_too() -> None:
     assert ids(seen, known) == ["k0", "k1"]
 
 
+def test_an_edited_text_in_a_script_without_blanks_is_found_under_another_heading() -> None:
+    text = (
+        "港は明日の朝まで閉鎖されると市長が述べた。船は一隻も出ないという。住民は高い所に避難した。"
+    )
+    known = [an_entry("k0", title="嵐が港に接近している", body_text=text)]
+    edited = text.replace("市長", "知事").replace("一隻", "二隻")
+
+    assert ids([SnapshotEntry(title="続報をお伝えします", body_text=edited)], known) == ["k0"]
+
+
+def test_corrected_headings_of_one_word_are_found_below_many_new_entries() -> None:
+    words = ("Evacuation", "Stormwarning", "Floodbarrier", "Lighthouses", "Powerfailure")
+    known = [
+        an_entry(f"k{n}", title=word, body_text="", published=NOON - timedelta(seconds=n))
+        for n, word in enumerate(words)
+    ]
+    fresh = [SnapshotEntry(title=title) for title in HEADINGS]
+    corrected = [SnapshotEntry(title=word[:-1] + word[-1] * 2) for word in words]
+
+    assert ids([*fresh, *corrected], known) == [None] * 6 + [f"k{n}" for n in range(5)]
+
+
 # --- withdrawn entries --------------------------------------------------------------------------------
 
 
@@ -290,6 +312,25 @@ def test_a_new_entry_under_the_heading_of_a_withdrawn_one_is_new() -> None:
     known[2] = gone(known[2])
 
     assert ids(seen, known)[0] is None
+
+
+@pytest.mark.parametrize("place", [0, 2, 3])
+def test_a_new_entry_beside_a_withdrawn_one_that_is_shown_is_new(place: int) -> None:
+    known = known_entries()
+    again = SnapshotEntry(title=HEADINGS[2], body_text="A second bus; nobody knows how it came.")
+    seen = [shown(entry) for entry in known]
+    seen.insert(place, again)
+    known[2] = gone(known[2])
+
+    assert ids(seen, known)[place] is None
+
+
+def test_a_withdrawn_entry_is_known_again_when_its_page_begins_to_print_times() -> None:
+    known = known_entries()
+    seen = [shown(known[2], at=NOON - timedelta(hours=3))]
+    known[2] = gone(known[2])
+
+    assert ids(seen, known) == ["k2"]
 
 
 # --- its parts ----------------------------------------------------------------------------------------
