@@ -27,12 +27,12 @@ from aiohttp.test_utils import make_mocked_request
 from rich.console import Console
 from rich.table import Table
 
-from slugline.web.server import serving
+from slugline.web.server import make_application, serving
 from slugline_syndicate.feeds.handlers import add_feeds
 from slugline_syndicate.feeds.store import Document
 from tests.bench.bench_render import entry
 from tests.builders import NOON, a_blog
-from tests.reading import FORMATS, PUBLIC, Newsroom, make_application
+from tests.reading import FORMATS, PUBLIC, Newsroom
 
 TARGET = 0.8
 SIZES = (10, 1_000, 100_000)
@@ -121,7 +121,7 @@ async def measure(folder: Path, size: int, other: Asking) -> list[Row]:
     tag = document.representation.tag.replace("-identity", "-gzip")
     kinds = {"200": ["Accept-Encoding: gzip"]}
     kinds["304"] = [*kinds["200"], f"If-None-Match: {tag}"]
-    rows = []
+    rows: list[Row] = []
     async with (
         serving(app, "127.0.0.1", 0) as ours,
         serving(bare(document), "127.0.0.1", 0) as base,
