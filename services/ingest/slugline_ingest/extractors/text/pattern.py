@@ -153,6 +153,9 @@ def _with_siblings(
         dated = sum(a.stamp.day is not None for a in cuts) > 0.5 * len(cuts)
         alone = families.get((kind, Form.WHOLE), ())
         cuts += [a for a in alone if dated or a.stamp.day is None]
+    if family == (Kind.RELATIVE, Form.WHOLE):
+        # The newest are `5 min ago`, those of yesterday have a time.
+        cuts += families.get((Kind.CLOCK, Form.WHOLE), ())
     if kind is Kind.MINUTE:
         other = Form.PREFIX if form is Form.WHOLE else Form.WHOLE
         cuts += [a for a in families.get((kind, other), ()) if a not in cuts]
