@@ -59,7 +59,7 @@ class Metrics:
         self.events = Counter(
             "slugline_events", "Events accepted", ["type"], registry=self.registry
         )
-        #: Deliveries by how they went: delivered, refused, trouble, dead, superseded, gap.
+        #: Deliveries by how they went: delivered, refused, trouble, our_fault, dead, superseded, gap.
         self.deliveries = Counter(
             "slugline_deliveries", "Deliveries by outcome", ["outcome"], registry=self.registry
         )

@@ -422,6 +422,16 @@ def test_fragments_that_were_kept_give_the_same_bytes_as_fresh_ones(newsroom: Ne
     assert feed_of(store, "atom") == newsroom.feed("atom")
 
 
+def test_fragments_of_another_authority_are_not_used(newsroom: Newsroom) -> None:
+    newsroom.says(storm(), an_entry("e1"))
+    store = newsroom.store()
+    feed_of(store, "atom")
+
+    newsroom.says(storm(authority="other.example"))
+
+    assert feed_of(store, "atom") == newsroom.feed("atom")
+
+
 def test_another_order_of_partitions_gives_the_same_bytes(
     newsroom: Newsroom, tmp_path: Path
 ) -> None:

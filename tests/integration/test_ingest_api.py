@@ -706,7 +706,7 @@ async def post_raw(
         (b"\x00\x01\x02", "text/plain", 422, "no text"),
         (b"caf\xe9 at noon", "text/plain", 422, "byte 3"),
         (b"caf\xe9", "text/plain; charset=klingon", 422, "klingon"),
-        (b"\xff\xfe\x00", None, 415, ""),
+        (b"PK\x03\x04\x00\x00", None, 415, "octet-stream"),
     ],
 )
 async def test_a_document_that_cannot_be_read_is_refused(

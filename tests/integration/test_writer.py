@@ -106,11 +106,12 @@ def test_what_was_written_is_in_the_view_at_once(tmp_path: Path) -> None:
     with_replicas(tmp_path, story)
 
 
-def test_a_write_sees_what_another_replica_wrote_before(tmp_path: Path) -> None:
-    async def story(one: Replica, other: Replica) -> None:
-        await one.put("A")
+def test_a_write_sees_what_another_replica_wrote_a_moment_before(tmp_path: Path) -> None:
+    async def story(one: Replica, _: Replica) -> None:
+        await one.put("B", "e2")
+        await one.behind_its_back(an_event(an_entry(title="A")))
 
-        assert (await other.put("A")).unchanged == 1
+        assert (await one.put("A")).unchanged == 1
 
     with_replicas(tmp_path, story)
 
@@ -189,6 +190,7 @@ def test_a_withdrawal_that_was_undone_by_a_process_that_died_is_mended_by_the_ne
     tmp_path: Path,
 ) -> None:
     async def story(one: Replica, other: Replica) -> None:
+        await one.put("another", "e2")
         await one.put("A")
         first = one.newest()
         late = an_entry(title="B", revision=2)
@@ -197,8 +199,9 @@ def test_a_withdrawal_that_was_undone_by_a_process_that_died_is_mended_by_the_ne
             an_event(late, id=event_id(late, first), type=EventType.ENTRY_UPDATED),
         )
 
-        await other.put("another", "e2")
+        did = await other.put("another", "e2")
 
+        assert did.unchanged == 1
         assert not other.stands()
         assert other.stands("e2")
 
@@ -273,7 +276,7 @@ def test_while_the_log_is_away_nothing_is_written_and_nobody_waits_for_ever(
         one.broker.away = True
         before = len(one.broker.journal)
 
-        for _ in range(3):
+        for _attempt in range(3):
             with pytest.raises(LogUnavailableError):
                 async with asyncio.timeout(60):
                     await one.put("C")

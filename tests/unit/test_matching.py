@@ -153,6 +153,15 @@ def test_the_same_heading_at_another_time_is_another_entry() -> None:
     assert ids(seen, [goal]) == [None, "k0"]
 
 
+def test_an_entry_of_its_minute_that_was_pinned_on_top_and_rewritten_is_an_edit() -> None:
+    known = known_entries(4, step=timedelta(minutes=20))
+    times = [entry.published for entry in known]
+    seen = [shown(entry, at=time) for entry, time in zip(known, times, strict=True)]
+    pinned = replace(seen[3], body_text="What is known so far, told anew from the beginning.")
+
+    assert ids([pinned, *seen[:3]], known) == ["k3", "k0", "k1", "k2"]
+
+
 def test_equal_headings_at_one_time_are_told_apart_by_their_text() -> None:
     known = [
         an_entry(f"k{n}", title="Photos", body_text=TEXTS[n], published=NOON) for n in range(3)
@@ -214,6 +223,28 @@ def test_scripts_without_blanks_are_matched_too() -> None:
     assert ids(seen, known) == ["k0", "k1"]
 
 
+def test_an_edited_text_in_a_script_without_blanks_is_found_under_another_heading() -> None:
+    text = (
+        "港は明日の朝まで閉鎖されると市長が述べた。船は一隻も出ないという。住民は高い所に避難した。"
+    )
+    known = [an_entry("k0", title="嵐が港に接近している", body_text=text)]
+    edited = text.replace("市長", "知事").replace("一隻", "二隻")
+
+    assert ids([SnapshotEntry(title="続報をお伝えします", body_text=edited)], known) == ["k0"]
+
+
+def test_corrected_headings_of_one_word_are_found_below_many_new_entries() -> None:
+    words = ("Evacuation", "Stormwarning", "Floodbarrier", "Lighthouses", "Powerfailure")
+    known = [
+        an_entry(f"k{n}", title=word, body_text="", published=NOON - timedelta(seconds=n))
+        for n, word in enumerate(words)
+    ]
+    fresh = [SnapshotEntry(title=title) for title in HEADINGS]
+    corrected = [SnapshotEntry(title=word[:-1] + word[-1] * 2) for word in words]
+
+    assert ids([*fresh, *corrected], known) == [None] * 6 + [f"k{n}" for n in range(5)]
+
+
 # --- withdrawn entries --------------------------------------------------------------------------------
 
 
@@ -238,7 +269,10 @@ def test_what_is_kept_of_a_withdrawn_entry_is_none_of_its_text() -> None:
         {"title": "Nothing like what it was called"},
         {"body_text": TEXTS[2].replace("two tractors", "three tractors")},
         {"title": "Bus puled off the causeway", "body_text": ""},
-        {"body_text": "Something else altogether."},
+        {
+            "body_text": "Something else altogether, and at greater length than what stood here before it: "
+            "whoever wrote it had slept, eaten and spoken with a dozen witnesses since that hour."
+        },
     ],
 )
 def test_a_withdrawn_entry_is_known_again_in_its_place(changed: dict[str, str]) -> None:
@@ -280,10 +314,30 @@ def test_a_new_entry_under_the_heading_of_a_withdrawn_one_is_new() -> None:
     assert ids(seen, known)[0] is None
 
 
+@pytest.mark.parametrize("place", [0, 2, 3])
+def test_a_new_entry_beside_a_withdrawn_one_that_is_shown_is_new(place: int) -> None:
+    known = known_entries()
+    again = SnapshotEntry(title=HEADINGS[2], body_text="A second bus; nobody knows how it came.")
+    seen = [shown(entry) for entry in known]
+    seen.insert(place, again)
+    known[2] = gone(known[2])
+
+    assert ids(seen, known)[place] is None
+
+
+def test_a_withdrawn_entry_is_known_again_when_its_page_begins_to_print_times() -> None:
+    known = known_entries()
+    seen = [shown(known[2], at=NOON - timedelta(hours=3))]
+    known[2] = gone(known[2])
+
+    assert ids(seen, known) == ["k2"]
+
+
 # --- its parts ----------------------------------------------------------------------------------------
 
 
 def test_thousands_of_entries_that_were_all_edited_are_found() -> None:
+    rng = Random(1)
     words = ["".join(rng.choices("abcdefghijklmnop", k=6)) for _ in range(2_000)]
 
     def text(length: int) -> str:
@@ -309,6 +363,13 @@ def test_neighbours_are_those_that_stand_in_the_order_of_their_times() -> None:
     assert not neighbours.hold(3, published[4])
     assert neighbours.hold(5, published[4])
     assert Neighbours({}, []).hold(0, NOON)
+
+
+def test_neighbours_of_one_minute_are_all_neighbours() -> None:
+    neighbours = Neighbours({0: 0, 1: 1, 3: 2}, [NOON] * 3)
+
+    assert neighbours.hold(2, NOON)
+    assert not neighbours.hold(2, NOON + timedelta(minutes=1))
 
 
 def test_equals_are_numbered_from_the_oldest() -> None:

@@ -283,5 +283,9 @@ def test_paragraphs_that_nobody_closed_are_no_nesting() -> None:
     assert clean_html(source).count("<b>x</b>") == 300
 
 
+def test_control_characters_that_hide_in_entities_go_too() -> None:
+    assert clean_html("<p>a&#1;b&#x7f;c&#xfffe;d&#13;e</p>") == "<p>abcd\ne</p>"
+
+
 def test_line_ends_become_one_kind_and_control_characters_go() -> None:
     assert clean_text("a\r\nb\rc\td\x00\x1b\x85\ud800\ufffe\uffff\ufdd0e") == "a\nb\nc\tde"

@@ -20,9 +20,12 @@ from slugline_ingest.parsed import parsed
 @click.command()
 @click.argument("file", type=click.File("rb"))
 @click.option("--type", "kind", help="The media type, such as text/plain; else seen from the file.")
+@click.option("--charset", help="How FILE is encoded, if not in UTF-8.")
 @click.option("--timezone", default="UTC", show_default=True, help="The zone of bare times.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, also on a terminal.")
-def parse(file: BinaryIO, kind: str | None, timezone: str, as_json: bool) -> None:
+def parse(
+    file: BinaryIO, kind: str | None, charset: str | None, timezone: str, as_json: bool
+) -> None:
     """Show what is read from FILE ('-': standard input). Publishes nothing.
 
     A table on a terminal, JSON elsewhere.
@@ -30,7 +33,7 @@ def parse(file: BinaryIO, kind: str | None, timezone: str, as_json: bool) -> Non
     data = file.read()
     extractor = extractor_for(kind or "", data)
     document = Document(
-        text=text_of_document(data), received=SystemClock().now(), timezone=_zone(timezone)
+        text=text_of_document(data, charset), received=SystemClock().now(), timezone=_zone(timezone)
     )
     shown = parsed(extractor.extract(document))
     console = Console(highlight=False)

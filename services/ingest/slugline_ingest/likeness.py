@@ -19,8 +19,8 @@ SIMILAR_TEXT = 0.6
 SAME_TIME = 5
 #: A shorter text tells nothing alone, in bytes: scripts that say more with a character use more.
 TELLING = 40
-#: A longer word, on the average, is none, in characters.
-LONGEST_WORD = 20
+#: Longer words, on the average, are none: clauses of a script that parts nothing else; characters.
+LONGEST_WORD = 10
 #: By how many words an entry is looked for; a word that more entries have than this finds none.
 FEATURES, COMMON = 24, 30
 #: How many known entries are compared with one: those that share most with it, and those beside it.
@@ -128,6 +128,8 @@ def likely_pairs(
     entries: Mapping[int, Marks], known: Mapping[int, Marks], may: Callable[[int, int], bool]
 ) -> list[Pair]:
     """The pairs for which *may* holds and that are alike enough to be one, most alike first."""
+    if not known:
+        return []
     shared = _by_feature(known)
     order = list(known)
     scored: list[tuple[float, int, int]] = []
