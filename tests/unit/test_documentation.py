@@ -56,13 +56,41 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
 def test_files_that_documents_name_exist(document: Path) -> None:
     """Every `path/with/a/slash.py` (or folder/) in back-quotes, from the root or from a package."""
     named = re.findall(r"`([a-z_.]+(?:/[a-z_0-9.*-]+)+/?)`", document.read_text())
-    bases = [ROOT, *ROOT.glob("services/*"), *ROOT.glob("services/*/*"), ROOT / "shared"]
+    bases = [
+        ROOT,
+        ROOT / "tests",
+        *ROOT.glob("services/*"),
+        *ROOT.glob("services/*/*"),
+        ROOT / "shared",
+    ]
     bases += [*ROOT.glob("services/*/*/*"), ROOT / "shared/slugline"]
 
     lost = [name for name in named if not any(list(base.glob(name)) for base in bases)]
     assert [
         name for name in lost if not name.startswith(("application/", "text/", "tests/data/ticker"))
     ] == []
+
+
+def test_every_test_that_a_guarantee_names_exists_where_it_says() -> None:
+    rows = re.findall(
+        r"^\| (`test_.*?) \| .*?`?((?:[a-z0-9]+/test_[a-z_]+\.py)|simulation)",
+        (ROOT / "docs/guarantees.md").read_text(),
+        re.MULTILINE,
+    )
+    named = [
+        (name, place) for names, place in rows for name in re.findall(r"`(test_[a-z0-9_]+)`", names)
+    ]
+
+    lost = [
+        name
+        for name, place in named
+        if f"def {name}("
+        not in (
+            ROOT / "tests" / (place if "/" in place else "simulation/test_simulation.py")
+        ).read_text()
+    ]
+    assert len(named) > 30
+    assert lost == []
 
 
 def test_the_readmes_two_commands_are_those_of_the_makefile() -> None:
