@@ -70,14 +70,6 @@ class Topics:
             counts = await self._counts(client)
             return await self._compare(client, specs, self._usual(counts, partitions))
 
-    async def settings(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Every setting of each topic of *names*, the broker's defaults included."""
-        async with self._client() as client:
-            found = await self._settings(client, dict.fromkeys(names))
-        return {
-            name: {key: value for key, (value, _) in each.items()} for name, each in found.items()
-        }
-
     async def change_settings(self, specs: Mapping[str, TopicSpec]) -> None:
         """Give existing topics the settings of *specs*, and leave their other settings alone."""
         async with self._client() as client:

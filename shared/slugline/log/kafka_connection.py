@@ -20,6 +20,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from slugline.clock import Clock
 from slugline.errors import LogMismatchError, LogUnavailableError, SettingsError
 from slugline.log.kafka_probe import answering_server
 
@@ -103,8 +104,9 @@ class Security:
 class Connection:
     """Makes clients of one Kafka, and sees that each of them ends."""
 
-    def __init__(self, servers: str, security: Security, timing: Timing) -> None:
+    def __init__(self, servers: str, security: Security, timing: Timing, clock: Clock) -> None:
         self.servers = servers
+        self._clock = clock
         self.timing = timing
         self._options = security.options()
         self._clients: set[Any] = set()
@@ -116,7 +118,9 @@ class Connection:
     ) -> Any:
         """A client of *kind*, started. Raises LogUnavailableError in words that say what to do."""
         self._check_open()
-        server = await answering_server(self.servers, self._options, self.timing.answer / 2)
+        server = await answering_server(
+            self.servers, self._options, self.timing.answer / 2, self._clock
+        )
         self._check_open()
         client = kind(bootstrap_servers=server, **self._options, **options)
         self._clients.add(client)
@@ -180,16 +184,16 @@ class Shared(Generic[T]):
             if starting.done() and self._started(starting) is None and self._starting is starting:
                 self._starting = None
 
-    def drop(self, client: T) -> None:
-        """Let the next one start afresh, if *client* is the present one."""
-        if self._starting and self._started(self._starting) is client:
+    def drop(self, client: T | None) -> None:
+        """Let the next one start afresh, if *client* is the present one; None never is."""
+        if client is not None and self._starting and self._started(self._starting) is client:
             self._starting = None
             self._end(client)
 
     def forget(self) -> None:
         """Let the next one start afresh, whatever the present one is."""
-        if self._starting and (client := self._started(self._starting)) is not None:
-            self.drop(client)
+        if self._starting:
+            self.drop(self._started(self._starting))
 
     async def close(self) -> T | None:
         """Start none any more; returns the present one, which whoever made it ends."""
@@ -213,9 +217,8 @@ def unavailable(error: BaseException, server: str) -> LogUnavailableError:
         return LogMismatchError(f"Kafka at {server} does not let us: {error}; ask for that right")
     if isinstance(error, IncompatibleBrokerVersion | NotImplementedError):
         return LogMismatchError(f"Kafka at {server} lacks what slugline needs: {error}")
-    return LogUnavailableError(
-        f"Kafka at {server} does not answer: {error or type(error).__name__}"
-    )
+    why = "in time" if isinstance(error, TimeoutError) else f"as it should ({error!r})"
+    return LogUnavailableError(f"Kafka at {server} does not answer {why}")
 
 
 async def _end(client: Any, within: float) -> None:
