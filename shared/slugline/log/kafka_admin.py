@@ -9,12 +9,12 @@ from typing import Any
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.errors import IncompatibleBrokerVersion, for_code
 
 from slugline.clock import Clock
 from slugline.errors import LogMismatchError, LogUnavailableError
 from slugline.log import TopicSpec
-from slugline.log.kafka_connection import Connection, unavailable
+from slugline.log.kafka_connection import Connection, contained
 from slugline.log.kafka_topics import Difference, TopicState, differences, in_words, settings_of
 
 #: How long one piece of work on topics may take, in seconds.
@@ -86,15 +86,13 @@ class Topics:
 
     @asynccontextmanager
     async def _client(self, within: float = WORK) -> AsyncIterator[Any]:
-        try:
+        with contained(self._connection.servers):
             async with asyncio.timeout(within):
                 client = await self._connection.start(AIOKafkaAdminClient)
                 try:
                     yield client
                 finally:
                     self._connection.end(client)
-        except (KafkaError, TimeoutError, OSError) as error:
-            raise unavailable(error, self._connection.servers) from error
 
     async def _counts(self, client: Any) -> dict[str, int]:
         # All of them, because asking for one by name would make it where brokers allow that.

@@ -6,15 +6,17 @@ CancelledError into its caller), so nothing here waits for one without a bound.
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
+    ConsumerStoppedError,
     GroupAuthorizationFailedError,
+    IllegalStateError,
     IncompatibleBrokerVersion,
     KafkaError,
     TopicAuthorizationFailedError,
@@ -32,6 +34,14 @@ GOODBYE = 2.0
 CUTS = 20
 
 T = TypeVar("T")
+
+_FAULTS = (
+    ConsumerStoppedError,
+    IllegalStateError,
+    KafkaError,
+    NotImplementedError,
+    OSError,  # TimeoutError is one
+)
 
 _FORBIDDEN = (
     ClusterAuthorizationFailedError,
@@ -125,13 +135,12 @@ class Connection:
         client = kind(bootstrap_servers=server, **self._options, **options)
         self._clients.add(client)
         try:
-            async with asyncio.timeout(within or self.timing.answer):
-                await client.start()
+            with contained(server):
+                async with asyncio.timeout(within or self.timing.answer):
+                    await client.start()
             self._check_open()
-        except BaseException as error:
+        except BaseException:
             self.end(client)
-            if isinstance(error, KafkaError | OSError | NotImplementedError):
-                raise unavailable(error, server) from error
             raise
         return client
 
@@ -173,13 +182,9 @@ class Shared(Generic[T]):
             self._starting = asyncio.get_running_loop().create_task(self._start())
         starting = self._starting
         try:
-            # Shielded: the one who asked first may give up, the others still want it.
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if starting.cancelled() and not (task and task.cancelling()):
-                raise LogUnavailableError("the log was closed") from error  # not meant for us
-            raise
+            with contained("Kafka"):
+                # Shielded: the one who asked first may give up, the others still want it.
+                return await asyncio.shield(starting)
         finally:
             if starting.done() and self._started(starting) is None and self._starting is starting:
                 self._starting = None
@@ -219,6 +224,24 @@ def unavailable(error: BaseException, server: str) -> LogUnavailableError:
         return LogMismatchError(f"Kafka at {server} lacks what slugline needs: {error}")
     why = "in time" if isinstance(error, TimeoutError) else f"as it should ({error!r})"
     return LogUnavailableError(f"Kafka at {server} does not answer {why}")
+
+
+@contextmanager
+def contained(server: str) -> Iterator[None]:
+    """Raise what aiokafka raises as ours, the cancellations included that it lets escape.
+
+    A client that is ended cancels futures of its own, and whoever waits for one of them would take
+    that for an order to stop.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise LogUnavailableError(f"the connection to {server} was closed") from error
+    except _FAULTS as error:
+        raise unavailable(error, server) from error
 
 
 async def _end(client: Any, within: float) -> None:
