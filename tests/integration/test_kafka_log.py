@@ -33,6 +33,7 @@ from tests.kafka.mock import TIMING, MockCluster
 
 SPEC = TopicSpec(name="slugline.test.v1", compact=True)
 PLAIN = TopicSpec(name="slugline.plain.v1", compact=False)
+OTHER = TopicSpec(name="slugline.other.v1", compact=True)
 PARTITIONS = 4
 
 #: Long enough for anything that has to happen at all.
@@ -61,7 +62,7 @@ def opened(kafka: Cluster, prefix: str) -> Open:
 @pytest.fixture
 async def log(opened: Open) -> AsyncIterator[KafkaLog]:
     async with opened(timing=SHORT) as log:
-        await log.ensure([SPEC], PARTITIONS)
+        await until_it_answers(lambda: log.ensure([SPEC], PARTITIONS))  # it may have just restarted
         yield log
 
 
@@ -545,14 +546,17 @@ async def test_changed_settings_leave_those_of_others_alone(
         await log.publish([a_record("x" * 50_000)])
 
 
-async def test_flushed_topics_are_written_through(opened: Open) -> None:
-    async with opened(flush=True) as log:
-        await log.ensure([SPEC, PLAIN], PARTITIONS)
+async def test_compacted_topics_are_written_through_where_that_is_wanted(
+    log: KafkaLog, opened: Open
+) -> None:
+    await log.ensure([PLAIN], PARTITIONS)
+    async with opened(flush=True) as flushing:
+        (found,) = await flushing.differences([SPEC, PLAIN])
+        assert found.topic == f"{log._prefix}test.v1"
+        assert [setting for setting, _, _ in found.settings] == ["flush.messages"]
 
-    async with opened() as log:
-        settings = await log._topics.settings([f"{log._prefix}test.v1", f"{log._prefix}plain.v1"])
-    assert settings[f"{log._prefix}test.v1"]["flush.messages"] == "1"
-    assert settings[f"{log._prefix}plain.v1"]["flush.messages"] != "1"
+        await flushing.ensure([OTHER], PARTITIONS)
+        assert await flushing.differences([OTHER]) == []
 
 
 # --- ends -------------------------------------------------------------------------------------------

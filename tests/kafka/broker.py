@@ -186,6 +186,8 @@ class JavaProcess:
     def signal(self, number: signal.Signals) -> None:
         if self._process and self._process.poll() is None:
             self._process.send_signal(number)
+            if number == signal.SIGSTOP:
+                os.waitpid(self._process.pid, os.WUNTRACED)  # until it stands still
 
     def wait(self, seconds: float) -> bool:
         if self._process is None:

@@ -1,5 +1,6 @@
 """The parts of the Kafka engine that need no Kafka: memberships, topic settings, its library's log."""
 
+import asyncio
 import logging
 from datetime import timedelta
 from typing import Any, cast
@@ -9,7 +10,7 @@ from structlog.testing import capture_logs
 
 from slugline.errors import LogUnavailableError
 from slugline.log import TopicSpec
-from slugline.log.kafka_connection import Connection, Security, Timing
+from slugline.log.kafka_connection import Connection, Security, Shared, Timing
 from slugline.log.kafka_member import JOIN, Member
 from slugline.log.kafka_noise import QUIET, quiet
 from slugline.log.kafka_topics import TopicState, as_diff, differences, settings_of
@@ -83,6 +84,57 @@ def test_other_partitions_are_told_from_other_settings() -> None:
         " t\n-    cleanup.policy=delete\n+    cleanup.policy=compact\n"
         " t\n-    partitions=6\n+    partitions=12\n"
     )
+
+
+async def test_a_start_goes_on_when_the_one_who_asked_for_it_gives_up() -> None:
+    go, ended = asyncio.Event(), list[str]()
+    starts = 0
+
+    async def start() -> str:
+        nonlocal starts
+        starts += 1
+        await go.wait()
+        return "client"
+
+    shared: Shared[str] = Shared(start, ended.append)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await shared.get()
+    shared.drop(None)
+    go.set()
+
+    assert [await shared.get(), await shared.get()] == ["client", "client"]
+    assert (starts, ended) == (1, [])
+
+
+async def test_a_client_that_failed_is_replaced_once() -> None:
+    ended: list[int] = []
+    numbers = iter(range(10))
+
+    async def start() -> int:
+        return next(numbers)
+
+    shared: Shared[int] = Shared(start, ended.append)
+    first = await shared.get()
+    shared.drop(first)
+    shared.drop(first)
+
+    assert await shared.get() == first + 1
+    assert ended == [first]
+
+
+async def test_whoever_waits_for_a_start_learns_that_the_log_was_closed() -> None:
+    async def start() -> int:
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    shared: Shared[int] = Shared(start, lambda client: None)
+    waiting = asyncio.ensure_future(shared.get())
+    await asyncio.sleep(0)
+
+    await shared.close()
+
+    with pytest.raises(LogUnavailableError, match="closed"):
+        await waiting
 
 
 async def a_member(clock: ManualClock, heard: list[frozenset[int]]) -> Member:

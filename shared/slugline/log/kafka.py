@@ -242,7 +242,7 @@ async def open_kafka_log(
     """
     if not prefix or not set(prefix) <= _PREFIX_CHARACTERS:
         raise SettingsError(f"the prefix {prefix!r} may hold letters, digits, dots, _ and - only")
-    connection = Connection(servers, security or Security(), timing or Timing())
+    connection = Connection(servers, security or Security(), timing or Timing(), clock)
     log = KafkaLog(connection, clock, prefix, Topics(connection, clock, prefix, flush=flush))
     with quiet():
         try:

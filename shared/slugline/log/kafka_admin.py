@@ -9,12 +9,12 @@ from typing import Any
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.errors import IncompatibleBrokerVersion, for_code
 
 from slugline.clock import Clock
 from slugline.errors import LogMismatchError, LogUnavailableError
 from slugline.log import TopicSpec
-from slugline.log.kafka_connection import Connection, unavailable
+from slugline.log.kafka_connection import Connection, contained
 from slugline.log.kafka_topics import Difference, TopicState, differences, in_words, settings_of
 
 #: How long one piece of work on topics may take, in seconds.
@@ -70,14 +70,6 @@ class Topics:
             counts = await self._counts(client)
             return await self._compare(client, specs, self._usual(counts, partitions))
 
-    async def settings(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Every setting of each topic of *names*, the broker's defaults included."""
-        async with self._client() as client:
-            found = await self._settings(client, dict.fromkeys(names))
-        return {
-            name: {key: value for key, (value, _) in each.items()} for name, each in found.items()
-        }
-
     async def change_settings(self, specs: Mapping[str, TopicSpec]) -> None:
         """Give existing topics the settings of *specs*, and leave their other settings alone."""
         async with self._client() as client:
@@ -94,15 +86,13 @@ class Topics:
 
     @asynccontextmanager
     async def _client(self, within: float = WORK) -> AsyncIterator[Any]:
-        try:
+        with contained(self._connection.servers):
             async with asyncio.timeout(within):
                 client = await self._connection.start(AIOKafkaAdminClient)
                 try:
                     yield client
                 finally:
                     self._connection.end(client)
-        except (KafkaError, TimeoutError, OSError) as error:
-            raise unavailable(error, self._connection.servers) from error
 
     async def _counts(self, client: Any) -> dict[str, int]:
         # All of them, because asking for one by name would make it where brokers allow that.

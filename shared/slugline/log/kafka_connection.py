@@ -6,20 +6,23 @@ CancelledError into its caller), so nothing here waits for one without a bound.
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
+    ConsumerStoppedError,
     GroupAuthorizationFailedError,
+    IllegalStateError,
     IncompatibleBrokerVersion,
     KafkaError,
     TopicAuthorizationFailedError,
 )
 
+from slugline.clock import Clock
 from slugline.errors import LogMismatchError, LogUnavailableError, SettingsError
 from slugline.log.kafka_probe import answering_server
 
@@ -31,6 +34,14 @@ GOODBYE = 2.0
 CUTS = 20
 
 T = TypeVar("T")
+
+_FAULTS = (
+    ConsumerStoppedError,
+    IllegalStateError,
+    KafkaError,
+    NotImplementedError,
+    OSError,  # TimeoutError is one
+)
 
 _FORBIDDEN = (
     ClusterAuthorizationFailedError,
@@ -103,8 +114,9 @@ class Security:
 class Connection:
     """Makes clients of one Kafka, and sees that each of them ends."""
 
-    def __init__(self, servers: str, security: Security, timing: Timing) -> None:
+    def __init__(self, servers: str, security: Security, timing: Timing, clock: Clock) -> None:
         self.servers = servers
+        self._clock = clock
         self.timing = timing
         self._options = security.options()
         self._clients: set[Any] = set()
@@ -116,18 +128,19 @@ class Connection:
     ) -> Any:
         """A client of *kind*, started. Raises LogUnavailableError in words that say what to do."""
         self._check_open()
-        server = await answering_server(self.servers, self._options, self.timing.answer / 2)
+        server = await answering_server(
+            self.servers, self._options, self.timing.answer / 2, self._clock
+        )
         self._check_open()
         client = kind(bootstrap_servers=server, **self._options, **options)
         self._clients.add(client)
         try:
-            async with asyncio.timeout(within or self.timing.answer):
-                await client.start()
+            with contained(server):
+                async with asyncio.timeout(within or self.timing.answer):
+                    await client.start()
             self._check_open()
-        except BaseException as error:
+        except BaseException:
             self.end(client)
-            if isinstance(error, KafkaError | OSError | NotImplementedError):
-                raise unavailable(error, server) from error
             raise
         return client
 
@@ -169,27 +182,23 @@ class Shared(Generic[T]):
             self._starting = asyncio.get_running_loop().create_task(self._start())
         starting = self._starting
         try:
-            # Shielded: the one who asked first may give up, the others still want it.
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if starting.cancelled() and not (task and task.cancelling()):
-                raise LogUnavailableError("the log was closed") from error  # not meant for us
-            raise
+            with contained("Kafka"):
+                # Shielded: the one who asked first may give up, the others still want it.
+                return await asyncio.shield(starting)
         finally:
             if starting.done() and self._started(starting) is None and self._starting is starting:
                 self._starting = None
 
-    def drop(self, client: T) -> None:
-        """Let the next one start afresh, if *client* is the present one."""
-        if self._starting and self._started(self._starting) is client:
+    def drop(self, client: T | None) -> None:
+        """Let the next one start afresh, if *client* is the present one; None never is."""
+        if client is not None and self._starting and self._started(self._starting) is client:
             self._starting = None
             self._end(client)
 
     def forget(self) -> None:
         """Let the next one start afresh, whatever the present one is."""
-        if self._starting and (client := self._started(self._starting)) is not None:
-            self.drop(client)
+        if self._starting:
+            self.drop(self._started(self._starting))
 
     async def close(self) -> T | None:
         """Start none any more; returns the present one, which whoever made it ends."""
@@ -213,9 +222,26 @@ def unavailable(error: BaseException, server: str) -> LogUnavailableError:
         return LogMismatchError(f"Kafka at {server} does not let us: {error}; ask for that right")
     if isinstance(error, IncompatibleBrokerVersion | NotImplementedError):
         return LogMismatchError(f"Kafka at {server} lacks what slugline needs: {error}")
-    return LogUnavailableError(
-        f"Kafka at {server} does not answer: {error or type(error).__name__}"
-    )
+    why = "in time" if isinstance(error, TimeoutError) else f"as it should ({error!r})"
+    return LogUnavailableError(f"Kafka at {server} does not answer {why}")
+
+
+@contextmanager
+def contained(server: str) -> Iterator[None]:
+    """Raise what aiokafka raises as ours, the cancellations included that it lets escape.
+
+    A client that is ended cancels futures of its own, and whoever waits for one of them would take
+    that for an order to stop.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise LogUnavailableError(f"the connection to {server} was closed") from error
+    except _FAULTS as error:
+        raise unavailable(error, server) from error
 
 
 async def _end(client: Any, within: float) -> None:

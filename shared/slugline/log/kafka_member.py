@@ -11,12 +11,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from slugline.clock import Clock
 from slugline.errors import LogUnavailableError
 from slugline.log import OnOwnership
-from slugline.log.kafka_connection import Connection, unavailable
+from slugline.log.kafka_connection import Connection, contained
 
 #: How long a handler may take, in seconds: longer than giving up a share takes, far below a session.
 HANDLER = 3.0
@@ -52,7 +51,7 @@ class Member:
         while True:
             try:
                 await self._take_part()
-            except (LogUnavailableError, TimeoutError) as error:
+            except LogUnavailableError as error:
                 logger.warning("ownership.interrupted", group=self._group, reason=str(error))
             await self.tell(frozenset())
             await self._clock.sleep(RETRY)
@@ -92,11 +91,10 @@ class Member:
     async def _take_part(self) -> None:
         consumer = await self._join()
         try:
-            while True:
-                await consumer.getmany(timeout_ms=round(POLL * 1000))
-                self.check()
-        except (KafkaError, ConsumerStoppedError) as error:
-            raise unavailable(error, self._connection.servers) from error
+            with contained(self._connection.servers):
+                while True:
+                    await consumer.getmany(timeout_ms=round(POLL * 1000))
+                    self.check()
         finally:
             self._connection.end(consumer)
 

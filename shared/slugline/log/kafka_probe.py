@@ -16,6 +16,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import ApiVersionRequest, SaslHandShakeRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
+from slugline.clock import Clock
 from slugline.errors import LogMismatchError, LogUnavailableError
 
 #: Requests that we cannot do without: the lowest version that will do, and the highest that
@@ -32,10 +33,15 @@ NEEDED = {
     22: ("InitProducerId", 0, 0),
 }
 
+#: How often a broker that is starting is asked whether it is there, in seconds.
+LOOK = 0.1
+
 _ILLEGAL_SASL_STATE = 34
 
 
-async def answering_server(servers: str, options: dict[str, Any], within: float) -> str:
+async def answering_server(
+    servers: str, options: dict[str, Any], within: float, clock: Clock
+) -> str:
     """The first of *servers* (`host:port,…`) that answers as a Kafka we can talk to.
 
     Raises:
@@ -43,7 +49,9 @@ async def answering_server(servers: str, options: dict[str, Any], within: float)
         LogUnavailableError: none answers within *within* seconds.
     """
     hosts = collect_hosts(servers, randomize=False)
-    probes = [asyncio.ensure_future(_probe(host, port, options, within)) for host, port, _ in hosts]
+    probes = [
+        asyncio.ensure_future(_probe(host, port, options, within, clock)) for host, port, _ in hosts
+    ]
     problems: list[LogUnavailableError] = []
     try:
         for probe in asyncio.as_completed(probes):
@@ -58,18 +66,19 @@ async def answering_server(servers: str, options: dict[str, Any], within: float)
     raise next((p for p in problems if isinstance(p, LogMismatchError)), problems[0])
 
 
-async def _probe(host: str, port: int, options: dict[str, Any], within: float) -> str:
+async def _probe(host: str, port: int, options: dict[str, Any], within: float, clock: Clock) -> str:
     server = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         async with asyncio.timeout(within):
             async with _connected(host, port, options) as connection:
                 answer = await connection.send(ApiVersionRequest())
                 check_versions(server, answer.api_versions)
-                await connection.send(MetadataRequest([]))
+                while not (await connection.send(MetadataRequest([]))).brokers:
+                    await clock.sleep(LOOK)  # it has just started, and does not know itself yet
     except TimeoutError as error:
         raise LogUnavailableError(
             f"{server} takes connections but does not answer as Kafka within {within:g} s:"
-            " it hangs, or it is something else"
+            " it is starting, or hangs, or is something else"
         ) from error
     except (KafkaError, OSError, ValueError, NotImplementedError) as error:
         raise await _reason(error, server, host, port, options) from error

@@ -114,6 +114,9 @@ class Publisher:
         self, session: _Session, sending: asyncio.Task[list[Any]], handed: Sequence[Any]
     ) -> list[int]:
         """The offsets, or the error, of a publish whose every record was answered."""
+        if sending.cancelled():  # by the producer: it was ended from elsewhere
+            self._abandon(session, "the producer was ended")
+            raise _unfinished(handed)
         error = sending.exception()
         if isinstance(error, MessageSizeTooLargeError) and not handed:
             raise RecordRefusedError(str(error)) from error  # the client's own limit: harmless

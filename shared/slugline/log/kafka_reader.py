@@ -8,12 +8,11 @@ from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from aiokafka.errors import OffsetOutOfRangeError as KafkaOffsetOutOfRangeError
 
 from slugline.errors import LogUnavailableError, OffsetOutOfRangeError
 from slugline.log import Batch, Headers, StoredRecord, TopicPartition
-from slugline.log.kafka_connection import Connection, Shared, unavailable
+from slugline.log.kafka_connection import Connection, Shared, contained
 
 #: Records per step: some 3 ms of the event loop.
 STEP = 500
@@ -65,13 +64,14 @@ class Questions:
         client = None
         self._unanswered += 1
         try:
-            async with asyncio.timeout(self._connection.timing.answer):
-                client = await self._shared.get()
-                answer = await question(client)(list(partitions.values()))
-        except (KafkaError, TimeoutError, OSError) as error:
+            with contained(self._connection.servers):
+                async with asyncio.timeout(self._connection.timing.answer):
+                    client = await self._shared.get()
+                    answer = await question(client)(list(partitions.values()))
+        except LogUnavailableError:
             # The next question starts with a fresh connection, and so with the reason why not.
             self._shared.drop(client)
-            raise unavailable(error, self._connection.servers) from error
+            raise
         except asyncio.CancelledError:
             if self._unanswered >= PATIENCE:
                 self._shared.drop(client)
@@ -101,12 +101,13 @@ async def batches(
     try:
         read = _Read(consumer, partitions, start, connection.timing.silence, on_life)
         while True:
-            try:
-                batch = await read.step()
-            except KafkaOffsetOutOfRangeError as error:
-                raise OffsetOutOfRangeError(f"{error}: the topic was cut or made anew") from error
-            except (KafkaError, ConsumerStoppedError, IllegalStateError) as error:
-                raise unavailable(error, connection.servers) from error
+            with contained(connection.servers):
+                try:
+                    batch = await read.step()
+                except KafkaOffsetOutOfRangeError as error:
+                    raise OffsetOutOfRangeError(
+                        f"{error}: the topic was cut or made anew"
+                    ) from error
             if batch.positions:
                 yield batch
     finally:
