@@ -79,7 +79,8 @@ MORE_FOLLOWS = _words(
 
 def plain(text: str) -> str:
     """*text* as the patterns here want it: straight apostrophes, no marks around it."""
-    return text.translate(_CURLY).strip(" .:…>»→›|•-–—▶➡*")
+    straight = text if text.isascii() else text.translate(_CURLY)
+    return straight.strip(" .:…>»→›|•-–—▶➡*")
 
 
 def is_key_points(text: str) -> bool:
