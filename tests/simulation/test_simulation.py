@@ -8,18 +8,13 @@ from pathlib import Path
 import pytest
 
 from slugline.topics import DEAD_LETTERS
-from tests.simulation.__main__ import quiet, run
+from tests.simulation.__main__ import run
 from tests.simulation.checker import duplicates
 from tests.simulation.log import Faults
 from tests.simulation.loop import EPOCH
 from tests.simulation.world import Shape, World
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> None:
-    quiet()
 
 
 def test_a_hundred_seeds_keep_every_guarantee() -> None:

@@ -16,7 +16,6 @@ from slugline.telemetry import set_up_logging
 def _as_before() -> Iterator[None]:
     handlers, level = logging.root.handlers[:], logging.root.level
     yield
-    structlog.reset_defaults()
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
 

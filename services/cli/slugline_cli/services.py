@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from slugline.clock import Clock
-from slugline.errors import LogUnavailableError, SettingsError
+from slugline.errors import LogMismatchError, LogUnavailableError, SettingsError
 from slugline.log import Log
 from slugline.settings import Settings
 from slugline.telemetry import Metrics
@@ -84,8 +84,12 @@ async def services(
         await stack.enter_async_context(working(*(worker() for worker in workers)))
         for app, port in apps:
             await stack.enter_async_context(serving(app, settings.host, port))
-        with suppress(LogUnavailableError):
+        try:
             await first_of(stop.wait(), until_read(log, view, tail, clock, "Building the view"))
+        except LogMismatchError:
+            raise  # nothing that waiting mends: somebody has to change the log, or the settings
+        except LogUnavailableError:
+            pass  # the tail has told, and goes on asking
         yield
 
 
