@@ -5,21 +5,21 @@ from aiohttp import web
 from slugline.errors import InvalidInputError, Mistake
 from slugline.web.problems import Problem
 from slugline_ingest.extractors import Extractor
+from slugline_ingest.extractors.jsonld import LINKED_DATA, JsonLdExtractor
 from slugline_ingest.extractors.text import FlatTextExtractor
 from slugline_ingest.sanitise import clean_text
 
 
 def extractors_by_type() -> dict[str, Extractor]:
     """Every extractor by the media types that it takes."""
-    return {
-        kind: extractor for extractor in (FlatTextExtractor(),) for kind in extractor.media_types
-    }
+    extractors: tuple[Extractor, ...] = (FlatTextExtractor(), JsonLdExtractor())
+    return {kind: extractor for extractor in extractors for kind in extractor.media_types}
 
 
 def extractor_for(kind: str, data: bytes) -> Extractor:
     """The extractor for *kind*; looked for in *data* where that is only bytes. Raises Problem 415."""
     known = extractors_by_type()
-    kind = sniff(data) if kind in ("application/octet-stream", "") else kind
+    kind = sniff(data) if kind in ("application/octet-stream", "application/json", "") else kind
     if kind not in known:
         detail = f"{kind} is not a kind of document that this version reads; it reads {', '.join(known)}."
         raise Problem(415, "Unknown kind of document", detail)
@@ -29,12 +29,14 @@ def extractor_for(kind: str, data: bytes) -> Extractor:
 def sniff(data: bytes) -> str:
     """The kind of document that *data* begins like."""
     start = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if b"<!doctype html" in start or b"<html" in start:
+        return "text/html"
     if start.startswith((b"<?xml", b"<rss", b"<feed")):
         return "application/xml"
     if start.startswith(b"<"):
         return "text/html"
     if start.startswith((b"{", b"[")):
-        return "application/json"
+        return LINKED_DATA if b'"@' in start else "application/json"
     return "application/octet-stream" if b"\x00" in start else "text/plain"
 
 
