@@ -73,7 +73,7 @@ def names_of(value: Any) -> tuple[str, ...]:
 
 def tags_of(value: Any) -> tuple[str, ...]:
     """Keywords: a list, or one text with commas."""
-    stated = [tag for text in texts_in(value, "name", "@value") for tag in text.split(",")]
+    stated = [tag for text in texts_in(value, "name", "@value") for tag in text[:LINE].split(",")]
     return tuple(dict.fromkeys(tag for each in stated if (tag := line_of(each, 200))))[:MANY]
 
 

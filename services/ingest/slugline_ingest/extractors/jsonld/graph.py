@@ -16,8 +16,8 @@ Node = dict[str, Any]
 UPDATES = ("liveBlogUpdate", "blogPosts", "blogPost")
 #: Through these an object is still about the page itself.
 _OWN = frozenset({"@graph", "mainEntity", "mainEntityOfPage"})
-#: How many objects of one document are looked at.
-OBJECTS = 200_000
+#: How many objects of one document are looked at, and how many live blogs.
+OBJECTS, BLOGS = 200_000, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def graph_of(values: Sequence[Any]) -> Graph:
         name = node.get("@id")
         if isinstance(name, str) and len(node) > 1 and len(node) > len(by_id.get(name, ())):
             by_id[name] = node
-        if is_blog(node):
+        if is_blog(node) and len(blogs) < BLOGS:
             blogs.append(Found(node, own))
         elif own and any(kind.endswith("Article") for kind in types_of(node)):
             articles.append(node)

@@ -13,6 +13,10 @@ from selectolax.lexbor import LexborHTMLParser
 
 #: How many elements are looked at, and the longest tag, in characters.
 ELEMENTS, TAG = 2_000, 4_000
+#: A search takes so many characters at once: other threads wait for as long as it takes.
+STRETCH = 200_000
+#: How much of a page is looked through for ids, in characters.
+IDS_WITHIN = 2_000_000
 
 #: Where an element begins that is wanted or that hides what looks like one. `<` ends a tag here, so
 #: that a page full of unfinished tags is passed once and not once for each.
@@ -60,7 +64,7 @@ def outline_of(page: str) -> Outline:
 
 def ids_of(page: str) -> set[str]:
     """The ids of the elements of *page*, roughly: what a link into it may lead to."""
-    return set(_ID.findall(page))
+    return set(_ID.findall(page[:IDS_WITHIN]))
 
 
 def _attribute(tree: LexborHTMLParser, selector: str, name: str) -> str:
@@ -71,7 +75,7 @@ def _attribute(tree: LexborHTMLParser, selector: str, name: str) -> str:
 def _wanted(page: str) -> Iterator[str]:
     """The elements of *page* that are read, as they stand there; comments and the like are passed over."""
     position = 0
-    while match := _START.search(page, position):
+    while match := _next_start(page, position):
         comment, kind = match.groups()
         if not comment and not kind:
             position = match.end()
@@ -82,6 +86,14 @@ def _wanted(page: str) -> Iterator[str]:
         position = stop.end() if stop else len(page)
         if kind and _is_wanted(kind.lower(), match.group(0)):
             yield page[match.start() : stop.start() if stop else None] + f"</{kind}>"
+
+
+def _next_start(page: str, position: int) -> re.Match[str] | None:
+    for start in range(position, len(page), STRETCH):
+        match = _START.search(page, start, start + STRETCH + TAG)
+        if match:
+            return match
+    return None
 
 
 def _is_wanted(kind: str, tag: str) -> bool:

@@ -7,10 +7,11 @@ from typing import Any
 import json_repair
 import orjson
 
-#: How much of one document is given to the repair, in characters: it takes seconds for more.
-REPAIRED = 300_000
+#: How much of one document is mended, and given to the repair, in characters: more takes seconds.
+MENDED, REPAIRED = 1_500_000, 300_000
 
-_WRAPPING = re.compile(r"\A\s*(?:<!--|//\s*<!\[CDATA\[|<!\[CDATA\[)|(?:-->|(?://\s*)?\]\]>|;)\s*\Z")
+_BEFORE = ("//", "/*", "<!--", "<![CDATA[", "*/", "//")
+_AFTER = (";", "-->", "*/", "]]>", "//", "/*", ";")
 #: Strings are passed over whole, so that nothing in a text is taken for a fault.
 _FAULT = re.compile(r'("(?:[^"\\]|\\.)*+")|,(?=\s*[}\]])', re.DOTALL)
 _BAD_ESCAPE = re.compile(r'\\(?:(["\\/bfnrt]|u[0-9a-fA-F]{4})|(.))', re.DOTALL)
@@ -19,36 +20,50 @@ FAULTS = (ValueError, RecursionError)
 
 
 class Reader:
-    """Reads the scripts of one document; what the repair may take is shared among them."""
+    """Reads the scripts of one document; what mending and repair may take is shared among them."""
 
-    def __init__(self, repaired: int = REPAIRED) -> None:
-        self._left = repaired
+    def __init__(self) -> None:
+        self._to_mend, self._to_repair = MENDED, REPAIRED
 
     def read(self, script: str) -> Any:
         """The value of *script*; None where it cannot be told what it means."""
-        text = _WRAPPING.sub("", script).strip()
+        text = _unwrapped(script)
         try:
             return orjson.loads(text)
         except orjson.JSONDecodeError:
-            pass
-        mended = _mended(text)
+            return self._mended(text)
+
+    def _mended(self, text: str) -> Any:
+        if len(text) > self._to_mend:
+            return None
+        self._to_mend -= len(text)
         try:
-            return json.loads(mended, strict=False)
+            return json.loads(mended(text), strict=False)
         except FAULTS:
             return self._repaired(text)
 
     def _repaired(self, text: str) -> Any:
         """Only what is about a live blog is worth the time that a repair takes."""
-        if "LiveBlogPosting" not in text or len(text) > self._left:
+        if "LiveBlogPosting" not in text or len(text) > self._to_repair:
             return None
-        self._left -= len(text)
+        self._to_repair -= len(text)
         try:
             return json_repair.loads(text, skip_json_loads=True)
         except FAULTS:
             return None
 
 
-def _mended(text: str) -> str:
+def _unwrapped(script: str) -> str:
+    """*script* without the comment or CDATA marks that hid it from browsers long gone."""
+    text = script.strip()
+    for mark in _BEFORE:
+        text = text.removeprefix(mark).lstrip()
+    for mark in _AFTER:
+        text = text.removesuffix(mark).rstrip()
+    return text
+
+
+def mended(text: str) -> str:
     """*text* without commas before a closing bracket, its invalid escapes as what they stand for."""
     return _FAULT.sub(lambda m: _unescaped(m.group(1)) if m.group(1) else "", text)
 
