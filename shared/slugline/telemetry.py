@@ -46,6 +46,10 @@ class Metrics:
         self.events = Counter(
             "slugline_events", "Events accepted", ["type"], registry=self.registry
         )
+        #: Polls of sources by outcome: published, unchanged, not-modified, no-entries, or the trouble.
+        self.polls = Counter(
+            "slugline_polls", "Polls of sources by outcome", ["outcome"], registry=self.registry
+        )
         #: Deliveries by how they went: delivered, refused, trouble, dead, superseded, gap.
         self.deliveries = Counter(
             "slugline_deliveries", "Deliveries by outcome", ["outcome"], registry=self.registry

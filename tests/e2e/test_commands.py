@@ -50,7 +50,11 @@ async def test_parse_gives_the_ids_that_ingest_will_give(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "kind", "said"),
     [
-        (b"<html><body>", [], "text/html is not a kind of document that this version reads"),
+        (
+            b"<rss><channel>",
+            [],
+            "application/xml is not a kind of document that this version reads",
+        ),
         (b"plain", ["--type", "application/pdf"], "application/pdf is not a kind of document"),
         (b"", [], "the document is empty"),
         (b"caf\xe9 noir", [], "byte 3 is not utf-8"),

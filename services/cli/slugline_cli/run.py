@@ -25,7 +25,8 @@ from slugline_cli.keys import KEY_FILE, TOKEN_FILE, with_secrets
 from slugline_cli.options import Environ, data_option, settings_of
 from slugline_cli.process import first_of, run_until_stopped, working
 from slugline_cli.progress import until_read
-from slugline_ingest.app import make_app
+from slugline_ingest.app import make_ingest
+from slugline_ingest.sources.projection import SourcesView
 from slugline_syndicate.app import open_syndicate
 from slugline_syndicate.deliveries.runtime import DeliveryViews
 
@@ -103,17 +104,17 @@ async def _both_services(
         settings = with_secrets(settings)
         logger.info("service.starting", **settings.shown())
         await provision(log, clock)
-        entries, views = EntriesView(), DeliveryViews.make()
-        view = View(settings.data_dir / VIEW_FILE, [entries, *views.all], clock)
+        entries, sources, views = EntriesView(), SourcesView(), DeliveryViews.make()
+        view = View(settings.data_dir / VIEW_FILE, [entries, sources, *views.all], clock)
         tail = Tail(log, view, clock)
-        ingest = make_app(settings, log, entries, tail, clock, metrics)
+        ingest = make_ingest(settings, log, entries, sources, tail, clock, metrics)
         with closing(view):
             async with (
                 open_syndicate(
                     settings, log, view, entries, views, tail, clock, metrics
                 ) as syndicate,
-                working(tail.run(), syndicate.deliveries.run()),
-                serving(ingest, settings.host, settings.ingest_port),
+                working(tail.run(), ingest.poller.run(), syndicate.deliveries.run()),
+                serving(ingest.app, settings.host, settings.ingest_port),
                 serving(syndicate.app, settings.host, settings.syndicate_port),
             ):
                 await first_of(stop.wait(), until_read(log, view, tail, clock, "Building the view"))

@@ -17,6 +17,7 @@ from slugline_cli.process import first_of, run_until_stopped
 from slugline_cli.progress import until_read
 from slugline_cli.reading import require_log
 from slugline_cli.run import VIEW_FILE
+from slugline_ingest.sources.projection import SourcesView
 from slugline_syndicate.deliveries.runtime import DeliveryViews
 
 
@@ -40,7 +41,9 @@ async def _rebuild(settings: Settings, stop: asyncio.Event) -> None:
     # The log is opened for writing: so nobody else serves from the view meanwhile.
     async with open_log(settings.log_path, clock) as log:
         made = View(
-            settings.data_dir / VIEW_FILE, [EntriesView(), *DeliveryViews.make().all], clock
+            settings.data_dir / VIEW_FILE,
+            [EntriesView(), SourcesView(), *DeliveryViews.make().all],
+            clock,
         )
         with closing(made):
             made.reset()

@@ -7,6 +7,7 @@ from slugline.web.problems import Problem
 from slugline_ingest.extractors import Extractor
 from slugline_ingest.extractors.jsonld import LINKED_DATA, JsonLdExtractor
 from slugline_ingest.extractors.text import FlatTextExtractor
+from slugline_ingest.fetching.charset import stated_charset
 from slugline_ingest.sanitise import clean_text
 
 
@@ -45,7 +46,7 @@ def text_of_document(data: bytes, charset: str | None = None) -> str:
     if not data.strip():
         raise InvalidInputError(Mistake("", "the document is empty; send the page's text"))
     try:
-        text = data.decode(charset or "utf-8")
+        text = data.decode(charset or stated_charset(data) or "utf-8")
     except LookupError:
         raise InvalidInputError(
             Mistake("charset", f"{charset!r} is not known; send UTF-8")
