@@ -10,6 +10,7 @@ from slugline.events import Event, EventType, encode, event_id
 from slugline.log import Record, StoredRecord
 from slugline.log.partition import partition_for
 from slugline.topics import ENTRIES, base_key
+from slugline_syndicate.deliveries.subscription import Filter, Subscription
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BASE = 1_700_000_000_000_000
@@ -93,3 +94,17 @@ def stored(
         )
         following[partition] += 1
     return result
+
+
+def a_subscription(**fields: Any) -> Subscription:
+    defaults: dict[str, Any] = {
+        "id": "sub-1",
+        "url": "https://partner.example/hook",
+        "filters": (Filter(since={}, blogs=("*",)),),
+        "start": {},
+        "secrets": ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",),
+        "token_hash": "",
+        "created": NOON,
+        "changed": NOON,
+    }
+    return Subscription(**{**defaults, **fields})

@@ -13,6 +13,7 @@ Every error this project raises on purpose:
     - OffsetOutOfRangeError       asked to read below the beginning or beyond the end
   + UndecodableRecordError        a record on the log that this version cannot read; skipped and counted
   + ViewDamagedError              a view's file cannot be used; it is dropped and rebuilt
+  + ViewFullError                 no room for a view's file; it stays as it was, stale
   + SettingsError                 the environment is wrong; one line per mistake
   + EgressRefusedError            the egress guard refused an address, a scheme, a port or a name
 """
@@ -80,6 +81,10 @@ class UndecodableRecordError(SluglineError):
 
 class ViewDamagedError(SluglineError):
     """A view's file cannot be used; whoever opens it drops and rebuilds it."""
+
+
+class ViewFullError(SluglineError):
+    """There is no room to write to a view. It stays as it was, and is tried again."""
 
 
 class SettingsError(SluglineError):

@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -423,6 +422,16 @@ def test_fragments_that_were_kept_give_the_same_bytes_as_fresh_ones(newsroom: Ne
     assert feed_of(store, "atom") == newsroom.feed("atom")
 
 
+def test_fragments_of_another_authority_are_not_used(newsroom: Newsroom) -> None:
+    newsroom.says(storm(), an_entry("e1"))
+    store = newsroom.store()
+    feed_of(store, "atom")
+
+    newsroom.says(storm(authority="other.example"))
+
+    assert feed_of(store, "atom") == newsroom.feed("atom")
+
+
 def test_another_order_of_partitions_gives_the_same_bytes(
     newsroom: Newsroom, tmp_path: Path
 ) -> None:
@@ -544,13 +553,33 @@ async def test_an_answer_says_how_long_it_is_good_and_whose_it_is(
 async def test_the_tag_is_sequence_hash_and_coding(newsroom: Newsroom, site: Site) -> None:
     newsroom.says(storm(), full_entry())
     newest = newsroom.records[-1]
-    digest = sha256(newsroom.feed("atom")).hexdigest()[:16]
 
     plain = await site.ask("/blogs/storm/feed.atom")
     zipped = await site.ask("/blogs/storm/feed.atom", Accept_Encoding="gzip")
+    tag, coding = plain.headers["ETag"].rsplit("-", 1)
 
-    assert plain.headers["ETag"] == f'"{BASE + newest.offset}-{digest}-identity"'
-    assert zipped.headers["ETag"] == f'"{BASE + newest.offset}-{digest}-gzip"'
+    assert re.fullmatch(rf'"{BASE + newest.offset}-[0-9a-f]{{16}}', tag)
+    assert coding == 'identity"'
+    assert zipped.headers["ETag"] == f'{tag}-gzip"'
+
+
+def test_the_hash_in_the_tag_follows_every_byte(newsroom: Newsroom) -> None:
+    """What another version or public URL changes while the log stays: head, entries, their order."""
+
+    def digest(store: FeedStore) -> str:
+        document = store.document("storm", "atom")
+        assert document is not None
+        return document.representation.tag.split("-")[1]
+
+    newsroom.says(storm(), an_entry("a"), an_entry("b"))
+    same, elsewhere = newsroom.store(), newsroom.store("https://other.example")
+
+    assert digest(same) == digest(newsroom.store())
+    assert digest(same) != digest(elsewhere)
+    assert digest(FeedStore(newsroom.entries, [FailingAtom()], PUBLIC, Metrics())) == digest(same)
+    newsroom.says(an_entry("bad"))
+    fewer = FeedStore(newsroom.entries, [FailingAtom()], PUBLIC, Metrics())
+    assert digest(fewer) != digest(newsroom.store())
 
 
 async def test_every_change_changes_the_tag_also_within_a_second(

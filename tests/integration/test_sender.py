@@ -73,7 +73,7 @@ async def test_a_header_that_would_split_the_request_is_our_fault_and_is_not_sen
         result = await sender.post(to(receiver.url, webhook_id=bad))
     assert result.our_fault
     assert result.status is None
-    assert result.error == "unsendable: webhook-id holds a character that no header may hold"
+    assert result.error == "unsendable: a header holds a character that no header may hold"
     assert receiver.connections == 0
 
 
@@ -422,6 +422,44 @@ async def test_an_answer_that_takes_too_long_is_a_timeout_and_no_fault_of_ours(
     assert receiver.connections == 2  # the first was closed
 
 
+async def test_a_kept_connection_has_the_same_time_for_each_answer() -> None:
+    async def script(peer: Peer) -> None:
+        for _ in range(2):
+            await peer.request()
+            await asyncio.sleep(0.2)
+            await peer.say(OK)
+        await hang(peer)
+
+    limits = replace(PATIENT, total=0.3)
+    async with receiving(script, answering(OK)) as receiver, sending(limits) as sender:
+        assert [(await sender.post(to(receiver.url))).status for _ in range(2)] == [200, 200]
+        result = await sender.post(to(receiver.url))
+        assert result.error == "timeout: no answer within 0.3 s"
+        await until(lambda: receiver.left == 1)
+        assert (await sender.post(to(receiver.url))).success
+    assert receiver.connections == 2
+
+
+async def test_many_requests_that_hang_end_each_at_its_time() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(OK)
+        await hang(peer)
+
+    limits = replace(PATIENT, total=0.3)
+    async with receiving(script) as receiver, sending(limits) as sender:
+        urls = [f"{receiver.url}{n}" for n in range(5)]
+        for url in urls:
+            assert (await sender.post(to(url))).success
+        tasks = []
+        for url in urls:
+            tasks.append(asyncio.create_task(sender.post(to(url))))
+            await asyncio.sleep(0.02)
+        durations = [(await task).duration for task in tasks]
+        assert min(durations) >= timedelta(seconds=0.29)
+        await until(lambda: receiver.left == 5)
+
+
 async def test_a_host_that_accepts_nobody_is_a_timeout_of_the_connection() -> None:
     """TLS to a receiver that never shakes hands."""
     async with receiving(hang_unread) as receiver:
@@ -449,6 +487,22 @@ async def test_cancelling_closes_the_connection() -> None:
     async with receiving(hang) as receiver, sending() as sender:
         task = asyncio.create_task(sender.post(to(receiver.url)))
         await until(lambda: bool(receiver.requests))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: receiver.left == 1)
+
+
+async def test_cancelling_closes_a_kept_connection() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(OK)
+        await hang(peer)
+
+    async with receiving(script) as receiver, sending() as sender:
+        await sender.post(to(receiver.url))
+        task = asyncio.create_task(sender.post(to(receiver.url)))
+        await until(lambda: len(receiver.requests) == 2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -131,3 +131,12 @@ def choosy(refuses: Callable[[Request], bool]) -> Temper:
         return 422 if refuses(request) else 200
 
     return answer
+
+
+def unavailable(down: Callable[[], bool]) -> Temper:
+    """503 while *down* says so, 200 otherwise."""
+
+    async def answer(_: Request) -> int | None:
+        return 503 if down() else 200
+
+    return answer

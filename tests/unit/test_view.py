@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from slugline.clock import SystemClock
 from slugline.entry import Entry
+from slugline.errors import ViewFullError
 from slugline.events import Event, EventType, encode
 from slugline.log import StoredRecord, TopicPartition
 from slugline.topics import ENTRIES
@@ -133,6 +134,29 @@ def test_a_repeated_record_replaces_the_row_but_is_no_event(
     assert [ref.offset for ref in heard] == [1]
     assert row is not None
     assert row.sequence == BASE + 2
+
+
+def test_a_full_disk_leaves_the_view_as_it_was_and_nobody_is_told(
+    view: View, entries: EntriesView
+) -> None:
+    told: list[EventRef] = []
+    entries.listen(told.extend)
+    fill(view, [*base_records(), *stored([an_event(a_blog())])])
+    (pages,) = view.db.execute("PRAGMA page_count").fetchone()
+    view.db.execute(f"PRAGMA max_page_count={pages}")
+    large = [an_event(an_entry(f"e{n}", body_text="x" * 3000)) for n in range(50)]
+
+    before, positions = told.copy(), dict(view.positions)
+    with pytest.raises(ViewFullError, match="make room"):
+        fill(view, stored(large, start=2))
+
+    assert view.positions == positions
+    assert entries.entries("storm") == []
+
+    view.db.execute("PRAGMA max_page_count=1000000")
+    fill(view, stored(large, start=2))
+    assert len(entries.entries("storm")) == 50
+    assert len(told) == len(before) + 50
 
 
 def test_a_sequence_is_the_partitions_base_and_the_offset(view: View, entries: EntriesView) -> None:

@@ -1,5 +1,7 @@
 """Documents as they arrive: which kind they are, and their text."""
 
+import re
+
 from aiohttp import web
 
 from slugline.errors import InvalidInputError, Mistake
@@ -7,8 +9,15 @@ from slugline.web.problems import Problem
 from slugline_ingest.extractors import Extractor
 from slugline_ingest.extractors.jsonld import LINKED_DATA, JsonLdExtractor
 from slugline_ingest.extractors.text import FlatTextExtractor
-from slugline_ingest.fetching.charset import stated_charset
 from slugline_ingest.sanitise import clean_text
+
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_XML = re.compile(rb"<(?:\?xml|rss|feed)\b", re.IGNORECASE)
+_PAGE = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_HTML = re.compile(rb"<[a-z!/]", re.IGNORECASE)
+_JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"\]]")
+#: What a charset is read as (WHATWG Encoding, 4.2): curly quotes are in the one, not in the other.
+_MEANT = dict.fromkeys(("iso-8859-1", "latin1", "latin-1", "us-ascii", "ascii"), "windows-1252")
 
 
 def extractors_by_type() -> dict[str, Extractor]:
@@ -28,15 +37,17 @@ def extractor_for(kind: str, data: bytes) -> Extractor:
 
 
 def sniff(data: bytes) -> str:
-    """The kind of document that *data* begins like."""
-    start = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if b"<!doctype html" in start or b"<html" in start:
+    """The kind of document that *data* begins like; text that begins with `[` or `<` is text."""
+    if data.startswith(_UTF_16):
+        return "text/plain"
+    start = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if _PAGE.search(start) and start.startswith(b"<"):
         return "text/html"
-    if start.startswith((b"<?xml", b"<rss", b"<feed")):
+    if _XML.match(start):
         return "application/xml"
-    if start.startswith(b"<"):
+    if _HTML.match(start):
         return "text/html"
-    if start.startswith((b"{", b"[")):
+    if _JSON.match(start):
         return LINKED_DATA if b'"@' in start else "application/json"
     return "application/octet-stream" if b"\x00" in start else "text/plain"
 
@@ -45,19 +56,24 @@ def text_of_document(data: bytes, charset: str | None = None) -> str:
     """*data* decoded, without control characters. Raises InvalidInputError for what cannot be read."""
     if not data.strip():
         raise InvalidInputError(Mistake("", "the document is empty; send the page's text"))
-    try:
-        text = data.decode(charset or stated_charset(data) or "utf-8")
-    except LookupError:
-        raise InvalidInputError(
-            Mistake("charset", f"{charset!r} is not known; send UTF-8")
-        ) from None
-    except UnicodeDecodeError as error:
-        message = f"byte {error.start} is not {error.encoding}; name the charset in Content-Type, or send UTF-8"
-        raise InvalidInputError(Mistake("", message)) from error
-    cleaned = clean_text(text.removeprefix("\ufeff"))
+    cleaned = clean_text(_decoded(data, charset).removeprefix("\ufeff"))
     if not cleaned.strip():
         raise InvalidInputError(Mistake("", "the document holds no text"))
     return cleaned
+
+
+def _decoded(data: bytes, charset: str | None) -> str:
+    stated = charset or stated_charset(data) or "utf-8"
+    name = "utf-16" if data.startswith(_UTF_16) else stated.strip()
+    try:
+        return data.decode(_MEANT.get(name.casefold(), name))
+    except UnicodeDecodeError as error:
+        message = f"byte {error.start} is not {error.encoding}; name the charset in Content-Type, or send UTF-8"
+        raise InvalidInputError(Mistake("", message)) from error
+    except (LookupError, ValueError):
+        raise InvalidInputError(
+            Mistake("charset", f"{charset!r} is not known; send UTF-8")
+        ) from None
 
 
 def location_of(request: web.Request) -> str | None:

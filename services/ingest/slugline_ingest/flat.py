@@ -106,7 +106,8 @@ def is_too_deep(source: str) -> bool:
 def flattened(source: str) -> str:
     """*source* with its paragraphs and without any other mark-up; not safe yet."""
     # A blank takes the place of each tag, so that nothing that is left can join up to a new one.
-    return _STRUCTURE.sub(" ", _LONE_BRACKET.sub("&lt;", source))
+    simple = _STRUCTURE.sub(" ", _LONE_BRACKET.sub("&lt;", source))
+    return re.sub(" {2,}", " ", simple)
 
 
 def text_of(source: str) -> str:
@@ -123,15 +124,20 @@ def text_of(source: str) -> str:
         if element.tag in _BLOCKS:
             paragraphs.append([])
         if event == "start":
-            paragraphs[-1].append("\n" if element.tag == "br" else element.text or "")
+            paragraphs[-1].append("\n" if element.tag == "br" else _flowing(element.text))
         else:
             paragraphs[-1].append(" " if element.tag in _CELLS else "")
-            paragraphs[-1].append(element.tail or "")
+            paragraphs[-1].append(_flowing(element.tail))
     joined = ("".join(parts) for parts in paragraphs)
     lines = (
         "\n".join(" ".join(line.split()) for line in text.split("\n")).strip() for text in joined
     )
     return "\n\n".join(text for text in lines if text)
+
+
+def _flowing(text: str | None) -> str:
+    """*text* as HTML shows it: a line end in the source is a blank."""
+    return re.sub(r"\s", " ", text or "")
 
 
 def _walk(root: lxml_html.HtmlElement) -> list[tuple[str, lxml_html.HtmlElement]]:

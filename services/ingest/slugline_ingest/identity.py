@@ -1,5 +1,6 @@
 """Who an entry is: ids for entries that come without one, and marks by which an entry is known again."""
 
+import re
 import unicodedata
 from datetime import datetime
 from functools import lru_cache
@@ -18,15 +19,14 @@ COMPARED = 600
 _LANE = 20
 
 
+_APOSTROPHES = re.compile("['’‘]")
+_NO_WORD = re.compile(r"[\W_]+")
+
+
 def fold(text: str) -> str:
     """*text* without what never tells two headings apart: case, quotes, punctuation, blanks."""
     plain = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(
-        "".join(
-            c if c.isalnum() else " "
-            for c in plain.replace("'", "").replace("’", "").replace("‘", "")
-        ).split()
-    )
+    return _NO_WORD.sub(" ", _APOSTROPHES.sub("", plain)).strip()
 
 
 def heading_of(title: str | None, body_text: str) -> str:

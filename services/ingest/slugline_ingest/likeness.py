@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from heapq import nsmallest
 
 from slugline.entry import Entry
 from slugline_ingest.identity import COMPARED, fold, heading_of, simhash, trigrams
@@ -16,10 +17,12 @@ SIMILAR_HEADING, SIMILAR_HEADING_AT_SAME_TIME = 0.6, 0.45
 SIMILAR_TEXT = 0.6
 #: Times of day that differ by more than this, in minutes, speak of two entries.
 SAME_TIME = 5
-#: A shorter text tells nothing alone, in characters.
+#: A shorter text tells nothing alone, in bytes: scripts that say more with a character use more.
 TELLING = 40
-#: A run of characters that more entries than this have in common finds none of them.
-COMMON = 30
+#: Longer words, on the average, are none: clauses of a script that parts nothing else; characters.
+LONGEST_WORD = 10
+#: By how many words an entry is looked for; a word that more entries have than this finds none.
+FEATURES, COMMON = 24, 30
 #: How many known entries are compared with one: those that share most with it, and those beside it.
 CANDIDATES, BESIDE = 5, 2
 #: Up to this many pairs of one key are sorted by time; more are paired from the oldest on.
@@ -41,13 +44,20 @@ class Marks:
     def time(self) -> int | None:
         return None if self.published is None else self.published.hour * 60 + self.published.minute
 
+    @property
+    def tells(self) -> bool:
+        """Whether the text is long enough not to be another's by chance."""
+        return len(self.text.encode()) > TELLING
+
     @cached_property
     def heading_grams(self) -> frozenset[str]:
         return trigrams(self.heading)
 
     @cached_property
-    def text_grams(self) -> frozenset[str]:
-        return trigrams(self.text)
+    def text_parts(self) -> frozenset[str]:
+        """The words of the text; runs of characters in a script that does not part words."""
+        words = frozenset(self.text.split())
+        return words if len(words) * LONGEST_WORD > len(self.text) else trigrams(self.text)
 
     @cached_property
     def likeness(self) -> int:
@@ -55,8 +65,10 @@ class Marks:
         return simhash(f"{self.heading} {self.text}")
 
     @cached_property
-    def features(self) -> frozenset[str]:
-        return self.heading_grams.union(self.text.split())
+    def features(self) -> list[str]:
+        """Some of its parts by which it is looked for: the longest, since those are the rarest."""
+        words = sorted(self.text_parts.union(self.heading.split()), key=lambda w: (len(w), w))
+        return words[-FEATURES:] + (sorted(self.heading_grams) if len(words) < FEATURES else [])
 
 
 def marks_of(entry: SnapshotEntry | Entry) -> Marks:
@@ -116,6 +128,8 @@ def likely_pairs(
     entries: Mapping[int, Marks], known: Mapping[int, Marks], may: Callable[[int, int], bool]
 ) -> list[Pair]:
     """The pairs for which *may* holds and that are alike enough to be one, most alike first."""
+    if not known:
+        return []
     shared = _by_feature(known)
     order = list(known)
     scored: list[tuple[float, int, int]] = []
@@ -140,8 +154,7 @@ def _sharing(marks: Marks, shared: Mapping[str, list[int]]) -> list[int]:
     votes: Counter[int] = Counter()
     for feature in marks.features:
         votes.update(shared.get(feature, ()))
-    # Equal votes in the order of positions: sets have none that lasts.
-    return [p for p, _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0]))[:CANDIDATES]]
+    return nsmallest(CANDIDATES, votes, key=lambda position: (-votes[position], position))
 
 
 def likeness(entry: Marks, known: Marks) -> float:
@@ -149,7 +162,7 @@ def likeness(entry: Marks, known: Marks) -> float:
     timed = entry.time is not None and known.time is not None
     enough = SIMILAR_HEADING_AT_SAME_TIME if timed else SIMILAR_HEADING
     heading = dice(entry.heading_grams, known.heading_grams)
-    text = dice(entry.text_grams, known.text_grams)
+    text = dice(entry.text_parts, known.text_parts)
     if heading >= enough:
         return 1.0 + (heading + text) / 2
-    return text if text >= SIMILAR_TEXT and len(entry.text) > TELLING else 0.0
+    return text if text >= SIMILAR_TEXT and entry.tells else 0.0

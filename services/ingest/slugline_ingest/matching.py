@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from slugline.entry import Entry, EntryId
 from slugline_ingest.likeness import (
     SAME_TIME,
-    TELLING,
     Marks,
     Pair,
     closest_pairs,
@@ -94,8 +93,7 @@ def _match(matching: _Matching, withdrawn: Withdrawn) -> None:
 
 def _by_heading_and_text(matching: _Matching) -> None:
     def same(index: int, position: int) -> bool:
-        telling = len(matching.entries[index].text) > TELLING
-        return telling or matching.close(index, position, SAME_TIME)
+        return matching.entries[index].tells or matching.close(index, position, SAME_TIME)
 
     _by_key(matching, lambda marks: f"{marks.heading}\n{marks.text}", same)
 
@@ -110,7 +108,7 @@ def _by_heading(matching: _Matching) -> None:
             alone = entry.published is not None and count[entry.heading] == 1
             if alone or _in_place(neighbours, index, known):
                 return True
-        alike = dice(entry.text_grams, known.text_grams) >= SIMILAR_UNDER_HEADING
+        alike = dice(entry.text_parts, known.text_parts) >= SIMILAR_UNDER_HEADING
         return alike and matching.close(index, position, SAME_HOUR)
 
     _by_key(matching, lambda marks: marks.heading, same)

@@ -9,7 +9,7 @@ from slugline.entry import Confidence, Entry, EntryId, Related
 from slugline_ingest.identity import text_id
 from slugline_ingest.likeness import heading_known_by
 from slugline_ingest.matching import match, number_equals
-from slugline_ingest.plan import Plan, created_or_known, oldest_first, plain
+from slugline_ingest.plan import Plan, created_or_known, oldest_first, plain, same
 from slugline_ingest.snapshot import Order, Snapshot, SnapshotEntry
 from slugline_ingest.times import place
 
@@ -63,7 +63,7 @@ def _blog(blog: Blog, snapshot: Snapshot) -> Blog:
     said = {
         name: value
         for name in ("title", "description", "lead")
-        if (value := getattr(snapshot, name)) and plain(value) != plain(getattr(blog, name))
+        if (value := getattr(snapshot, name)) and not same(value, getattr(blog, name))
     }
     language, link = blog.language or snapshot.language, blog.link or snapshot.link
     return replace(blog, **said, language=language, link=link)
@@ -143,7 +143,7 @@ def _kept(entry: Entry, known: Entry) -> Entry:
     """*entry*, and what is known of it that its kind of document cannot say."""
     if entry.confidence is Confidence.HIGH:
         return entry
-    same_text = plain(entry.body_text) == plain(known.body_text)
+    same_text = same(entry.body_text, known.body_text)
     return replace(
         entry,
         body_html=known.body_html if same_text else entry.body_html,

@@ -119,8 +119,8 @@ def changes(before: Entry, after: Entry) -> tuple[Change, ...]:
     if before.withdrawn:
         return (Change.TITLE, Change.BODY, Change.MEDIA, Change.META)
     differ = {
-        Change.TITLE: not _same(before.title or "", after.title or ""),
-        Change.BODY: not all(map(_same, _body(before), _body(after))),
+        Change.TITLE: not same(before.title or "", after.title or ""),
+        Change.BODY: not all(map(same, _body(before), _body(after))),
         Change.MEDIA: [_medium(m) for m in before.media] != [_medium(m) for m in after.media],
         Change.META: _meta(before) != _meta(after),
     }
@@ -142,7 +142,8 @@ def _meta(entry: Entry) -> tuple[object, ...]:
     return entry.authors, entry.link, related, entry.tags, entry.key_event, entry.pinned
 
 
-def _same(one: str, other: str) -> bool:
+def same(one: str, other: str) -> bool:
+    """Whether two texts differ by no more than a page's rendering."""
     return one == other or plain(one) == plain(other)
 
 

@@ -69,7 +69,10 @@ def _zone(name: str) -> str:
 Line = Annotated[str, BeforeValidator(_one_line), Field(max_length=1_000)]
 Paragraphs = Annotated[str, BeforeValidator(_clean), Field(max_length=20_000)]
 BodyText = Annotated[str, BeforeValidator(_clean), Field(max_length=500_000)]
-Address = Annotated[str, Field(max_length=2_000), AfterValidator(_address)]
+_ADDRESS_SCHEMA = {"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/]"}
+Address = Annotated[
+    str, Field(max_length=2_000, json_schema_extra=_ADDRESS_SCHEMA), AfterValidator(_address)
+]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Pixels = Annotated[int, Field(strict=True, ge=1, le=100_000)]
 EntryName = Annotated[str, Field(pattern=f"^{ENTRY_ID.pattern}$")]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from slugline.entry import Entry, EntryId, Withdrawal
 from slugline_ingest.identity import distance, heading_hash
-from slugline_ingest.likeness import SAME_TIME, TELLING, Marks, marks_of, minutes_apart
+from slugline_ingest.likeness import SAME_TIME, Marks, marks_of, minutes_apart
 from slugline_ingest.neighbours import Neighbours
 
 #: Bits by which the similarity hash of a withdrawn entry may differ: anywhere, and in its place.
@@ -73,7 +73,7 @@ class Withdrawn:
             bits = _bits(marks, entry)
             if bits > IN_PLACE or not _at_its_time(marks, entry):
                 continue
-            telling = bits <= ANYWHERE and len(marks.text) > TELLING
+            telling = bits <= ANYWHERE and marks.tells
             if telling or neighbours.hold(index, entry.published):
                 return self._found(entry)
         return None

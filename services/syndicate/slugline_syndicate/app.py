@@ -54,10 +54,8 @@ async def open_syndicate(
     metrics: Metrics,
 ) -> AsyncIterator[Syndicate]:
     """Syndicate over a view that *tail* keeps up with *log*; its connections close with the context."""
-    guard = EgressGuard(settings.egress_allow)
-    resolver = SystemResolver()
-    sealer = Sealer(settings.secret_key)
-    public_url = settings.base_url
+    guard, resolver = EgressGuard(settings.egress_allow), SystemResolver()
+    sealer, public_url = Sealer(settings.secret_key), settings.base_url
     async with open_sender(guard, resolver, clock) as sender:
         deliveries = Deliveries(
             Means(

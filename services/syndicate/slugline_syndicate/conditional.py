@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -90,7 +90,7 @@ def http_date(instant: datetime) -> str:
 
 def accepts_gzip(request: web.Request) -> bool:
     """Whether gzip may be sent (section 12.5.3), quality values regarded."""
-    return _prefers_gzip(",".join(request.headers.getall("Accept-Encoding", ())))
+    return _prefers_gzip(",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ())))
 
 
 @lru_cache(maxsize=1024)
@@ -119,11 +119,13 @@ def is_unchanged(request: web.Request, etag: str, changed: datetime | None) -> b
     If-None-Match is a list or `*` and compared weakly (section 13.1.2): caches on the way make
     strong tags weak.
     """
-    tags = request.headers.getall("If-None-Match", ())
+    tags = request.headers.getall(hdrs.IF_NONE_MATCH, ())
     if tags:
+        if tags[0] == etag:  # as nearly all that have it say
+            return True
         given = {tag.strip().removeprefix("W/") for line in tags for tag in line.split(",")}
         return "*" in given or etag in given
-    since = request.headers.getall("If-Modified-Since", ())
+    since = request.headers.getall(hdrs.IF_MODIFIED_SINCE, ())
     if changed is None or len(since) != 1:
         return False
     date = _http_date(since[0])

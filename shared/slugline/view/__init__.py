@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from slugline.clock import Clock
-from slugline.errors import UndecodableRecordError, ViewDamagedError
+from slugline.errors import UndecodableRecordError, ViewDamagedError, ViewFullError
 from slugline.log import StoredRecord, TopicPartition
 
 #: Counts up with every change to any table; another number in a file means: rebuild.
-VERSION = 1
+VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE position(topic TEXT, partition INTEGER, next INTEGER NOT NULL, last INTEGER, digest BLOB,
@@ -102,11 +102,16 @@ class View:
     ) -> None:
         """Apply *records* and *positions* in one transaction, then tell the listeners.
 
-        Raises ViewDamagedError when the file cannot be written as expected.
+        Raises:
+            ViewFullError: there is no room; the view is as it was before.
+            ViewDamagedError: the file cannot be written as expected.
         """
         try:
             self._write(records, positions)
         except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                self._bind()  # what projections keep in memory is as the file is again
+                raise ViewFullError(f"no room left for {self.path}: make room") from error
             raise ViewDamagedError(f"{self.path} cannot be used: {error}") from error
         for projection in self._projections:
             projection.committed()
@@ -157,6 +162,9 @@ class View:
             self._prepare()
         except sqlite3.DatabaseError as error:
             raise ViewDamagedError(f"{self.path} cannot be used: {error}") from error
+        self._bind()
+
+    def _bind(self) -> None:
         for projection in self._projections:
             projection.bind(self.db)
 

@@ -227,4 +227,4 @@ class EntriesView(EntryTables):
 
     def _marks(self, where: str, *values: object) -> list[EntryMark]:
         rows = self._db.execute(f"SELECT {MARK} FROM entry {where}", values)  # noqa: S608 - constants
-        return [EntryMark._make(row) for row in rows]
+        return list(map(EntryMark._make, rows))

@@ -11,7 +11,7 @@ from slugline.events import Event, EventType
 #: The columns of an `EventRef`, in order.
 REF = "partition, offset, blog_id, entry_id, ce_id, ce_type, ce_time, written_at"
 #: The columns of an `EntryMark`, in order.
-MARK = "entry_id, offset, ce_id, ce_time, published"
+MARK = "entry_id, offset, ce_time, published"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,12 @@ class EntryRow:
 class EntryMark(NamedTuple):
     """Which entry, and as of which record: what is needed to know whether it was seen before.
 
-    A tuple, because feeds read hundreds at each change. *time* is the newest change and *published*
-    the publication, both in Unix microseconds.
+    A tuple, because feeds read hundreds at each change. *offset* is that record's, *time* that of
+    the newest change and *published* that of the publication, both in Unix microseconds.
     """
 
     entry_id: str
     offset: int
-    event_id: str
     time: int
     published: int
 

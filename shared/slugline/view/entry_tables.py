@@ -39,7 +39,7 @@ class EntryTables:
                        withdrawn INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE(blog_id, entry_id));
     CREATE INDEX entry_standing ON entry(blog_id, published DESC, entry_id) WHERE NOT withdrawn;
     CREATE INDEX entry_withdrawn ON entry(blog_id, ce_time, offset) WHERE withdrawn;
-    CREATE INDEX entry_changed ON entry(blog_id, ce_time, offset);
+    CREATE INDEX entry_changed ON entry(blog_id, ce_time, offset, entry_id, published);
     CREATE INDEX entry_offset ON entry(blog_id, offset);
     CREATE TABLE event(partition INTEGER, offset INTEGER, blog_id TEXT NOT NULL, entry_id TEXT NOT NULL,
                        ce_id TEXT NOT NULL, ce_type TEXT NOT NULL, ce_time INTEGER NOT NULL,

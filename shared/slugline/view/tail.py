@@ -7,7 +7,12 @@ from contextlib import aclosing
 import structlog
 
 from slugline.clock import Clock
-from slugline.errors import LogUnavailableError, OffsetOutOfRangeError, ViewDamagedError
+from slugline.errors import (
+    LogUnavailableError,
+    OffsetOutOfRangeError,
+    ViewDamagedError,
+    ViewFullError,
+)
 from slugline.log import Batch, Log, StoredRecord, TopicPartition
 from slugline.view import View, digest
 
@@ -29,7 +34,8 @@ class Tail:
     """Reads the log into *view*; says how far that is, and lets others wait for it.
 
     A view that does not belong to the log (its last record differs, or lies beyond the end) or
-    whose file breaks is dropped and rebuilt. While the log is away the view stays as it is, stale.
+    whose file breaks is dropped and rebuilt. While the log is away, or the disk full, the view stays
+    as it is, stale.
     """
 
     def __init__(self, log: Log, view: View, clock: Clock) -> None:
@@ -66,6 +72,8 @@ class Tail:
                 if self.reachable:
                     logger.warning("log.unreachable", reason=str(error))
                 self.reachable = False
+            except ViewFullError as error:
+                logger.error("view.full", reason=str(error))
             await self._clock.sleep(RETRY)
 
     async def catch_up(self, topics: Sequence[str] | None = None) -> Mapping[TopicPartition, int]:
@@ -161,5 +169,8 @@ class Tail:
 
     def _rebuild(self, reason: str) -> None:
         logger.warning("view.rebuilt", path=str(self._view.path), reason=reason)
-        self._view.reset()
         self.ready = False
+        try:
+            self._view.reset()
+        except ViewDamagedError as error:  # no room for a new file either: tried again
+            logger.error("view.not_rebuilt", reason=str(error))

@@ -157,7 +157,7 @@ def _text(name: str) -> dict[str, str]:
 
 def _content(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if endpoint.body is None:
-        return {kind: {"schema": {"type": "string"}} for kind in endpoint.takes}
+        return {kind: {"schema": {"type": "string", "minLength": 1}} for kind in endpoint.takes}
     schema = _schema(endpoint.body, schemas)
     if endpoint.many:
         schema = {"oneOf": [schema, {"type": "array", "items": schema}]}

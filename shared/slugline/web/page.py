@@ -30,7 +30,7 @@ td{padding:.15rem .8rem .15rem 0;vertical-align:top;overflow-wrap:anywhere}td:fi
 {{ schema(body.schema) }}{% endfor %}{% endif %}
 <table>{% for status, answer in op.responses.items() %}<tr><td><code>{{ status }}</code></td>
 <td>{{ answer.description }}
-{% for kind, body in answer.content.items() if kind == 'application/json' %}{{ schema(body.schema) }}{% endfor %}
+{% for kind, body in answer.get('content', {}).items() if kind == 'application/json' %}{{ schema(body.schema) }}{% endfor %}
 </td></tr>{% endfor %}</table></details>
 {% endfor %}{% endfor %}</body></html>"""
 

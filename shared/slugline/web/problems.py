@@ -111,6 +111,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPRequestEntityTooLarge:
         return too_large().response()
     except web.HTTPException as error:
+        if error.status < 400:
+            raise
         return _of_framework(error)
     except Exception:
         logger.exception("request.failed", method=request.method, path=request.path)
@@ -118,8 +120,6 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def _of_framework(error: web.HTTPException) -> web.StreamResponse:
-    if error.status < 400:
-        return error
     allowed = {name: value for name, value in error.headers.items() if name == "Allow"}
     detail = f"Use one of: {allowed['Allow']}." if allowed else ""
     return Problem(error.status, error.reason, detail, headers=allowed).response()

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import httptools
 
@@ -21,8 +21,7 @@ class Limits:
     kept: int = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What counts of an answer."""
 
     status: int
@@ -42,13 +41,14 @@ class ProtocolFaultError(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """One connection; one exchange at a time. `closed` says that it cannot be used again.
+    """One connection for *url*; one exchange at a time. `closed`: it cannot be used again.
 
     A request is written whole: it is a few kB that we hold anyway, so that a receiver which does
     not read costs no more memory than the body, until the time limit.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, url: str, limits: Limits) -> None:
+        self.url = url
         self.closed = False
         self._limits = limits
         self._transport: asyncio.Transport | None = None
@@ -90,6 +90,10 @@ class Connection(asyncio.Protocol):
         finally:
             self._reply = None
 
+    def time_out(self) -> None:
+        """The exchange under way has had its time: it raises TimeoutError."""
+        self._fail(TimeoutError())
+
     def close(self) -> None:
         """Close at once; what was not sent is dropped."""
         self.closed = True
@@ -127,9 +131,11 @@ class Connection(asyncio.Protocol):
             room = self._limits.head - self._size
             self._size += len(data)
             self._parser.feed_data(data[:room])
+            if len(data) <= room:
+                return
             if self._in_body:
                 self._parser.feed_data(data[room:])
-            elif len(data) > room:
+            else:
                 self._fail(ProtocolFaultError(f"more than {self._limits.head} bytes of headers"))
             return
         self._size += len(data)

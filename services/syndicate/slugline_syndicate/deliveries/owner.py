@@ -66,6 +66,8 @@ class Owner:
         self._workers: dict[str, Worker] = {}
         self._acquiring: dict[int, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        #: One bound method for all of them: ten thousand would be ten thousand.
+        self._end_of_view = context.source.end
         #: How many partitions the entries have: asked of the log, since a view may be half built.
         self._count = 0
         self._matcher: Matcher[Worker] = Matcher()
@@ -201,7 +203,7 @@ class Owner:
             self._cursors.get(name),
             self._epochs[partition],
             self._count,
-            self._context.source.end,
+            self._end_of_view,
         )
         worker = Worker(partition, progress, self._context)
         self._workers[name] = worker

@@ -85,9 +85,9 @@ def judge(health: Health, head: Head, answer: Answer, now: datetime, rng: Random
     """What *answer*, received at *now*, means."""
     if answer.our_fault:
         return Judgement(health, replace(head, until=now + OUR_FAULT_WAIT), Verdict.AGAIN)
-    tried = replace(head, attempts=head.attempts + 1, until=None)
     if answer.success:
-        return Judgement(_recovered(health, now), tried, Verdict.DELIVERED)
+        return Judgement(_recovered(health, now), head, Verdict.DELIVERED)
+    tried = replace(head, attempts=head.attempts + 1, until=None)
     if answer.status == 410:
         gone = replace(health, disabled="the endpoint answered 410 Gone", disabled_at=now)
         return Judgement(gone, tried, Verdict.AGAIN)

@@ -163,7 +163,9 @@ class Progress:
         self.missed[p] = sorted([*self.missed.get(p, ()), *refs], key=lambda ref: ref.offset)
 
     def _take_missed(self, ref: EventRef) -> bool:
-        missed = self.missed.get(ref.partition, [])
+        missed = self.missed.get(ref.partition)
+        if not missed:
+            return False
         left = [other for other in missed if other.offset != ref.offset]
         if left:
             self.missed[ref.partition] = left

@@ -1,7 +1,7 @@
 """Deliveries, put together: lanes under a lease, for the partitions that this process owns."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -25,6 +25,7 @@ from slugline_syndicate.deliveries.projections import (
     SubscriptionsView,
 )
 from slugline_syndicate.deliveries.source import EventSource, Render
+from slugline_syndicate.deliveries.worker import Worker
 
 #: How often states are counted for the metrics, and old things pruned from the view, in seconds.
 ROUND = 5.0
@@ -117,6 +118,11 @@ class Deliveries:
             self._owner.cut()
         else:
             self._gate.look()
+
+    @property
+    def workers(self) -> Iterable[Worker]:
+        """The workers at work."""
+        return self._owner.workers
 
     @property
     def flushed(self) -> bool:

@@ -18,6 +18,7 @@ from functools import lru_cache
 from slugline.clock import Clock
 from slugline.egress import Destination, EgressGuard, Resolver, approved
 from slugline.errors import EgressRefusedError
+from slugline_syndicate.deliveries.deadlines import Deadlines
 from slugline_syndicate.deliveries.dialling import first_open
 from slugline_syndicate.deliveries.exchange import Answer, Request
 from slugline_syndicate.deliveries.http1 import (
@@ -79,30 +80,47 @@ class Sender:
         self._limits = limits
         self._agent = agent
         self._pool = Pool(limits)
+        #: Kept connections that wait for an answer.
+        self._under_way: Deadlines[Connection] = Deadlines(limits.total, Connection.time_out)
         self._prepared = lru_cache(PREPARED)(self._prepare)
 
     async def post(self, request: Request) -> Answer:
         started = self._clock.monotonic()
         try:
-            async with asyncio.timeout(self._limits.total):
-                reply = await self._post(request)
+            reply = await self._post(request, started)
         except (OSError, EgressRefusedError, _UnsendableError, *_FAULTS) as error:
             why, ours = self._reason(error)
             return Answer(error=why, duration=self._since(started), our_fault=ours)
-        retry_after = parse_retry_after(reply.retry_after, self._clock.now())
-        return Answer(status=reply.status, retry_after=retry_after, duration=self._since(started))
+        asked = reply.retry_after
+        return Answer(
+            status=reply.status,
+            retry_after=parse_retry_after(asked, self._clock.now()) if asked else None,
+            duration=self._since(started),
+        )
 
-    async def _post(self, request: Request) -> Reply:
+    async def _post(self, request: Request, started: float) -> Reply:
         prepared = self._prepared(request.url)
         data = _whole(prepared.head, request)
-        connection = self._pool.take(request.url)
-        if connection is not None:
+        kept = self._pool.take(request.url)
+        if kept is not None:
             try:
-                return await self._exchange(connection, request.url, data)
+                return await self._post_over(kept, data)
             except StaleConnectionError:
                 pass  # nobody answers there: once more on a fresh connection, in the same attempt
-        connection = await self._connect(prepared.wanted)
-        return await self._exchange(connection, request.url, data)
+        async with asyncio.timeout(self._limits.total - (self._clock.monotonic() - started)):
+            connection = await self._connect(request.url, prepared.wanted)
+            reply = await connection.exchange(data)
+        self._pool.keep(connection)
+        return reply
+
+    async def _post_over(self, kept: Connection, data: bytes) -> Reply:
+        self._under_way.begin(kept)
+        try:
+            reply = await kept.exchange(data)
+        finally:
+            self._under_way.end(kept)
+        self._pool.keep(kept)
+        return reply
 
     def _prepare(self, url: str) -> _Prepared:
         wanted = self._guard.check_url(url)
@@ -114,19 +132,13 @@ class Sender:
         )
         return _Prepared(wanted, "".join(f"{line}\r\n" for line in lines).encode("ascii"))
 
-    async def _exchange(self, connection: Connection, url: str, data: bytes) -> Reply:
-        reply = await connection.exchange(data)
-        if not connection.closed:
-            self._pool.keep(url, connection)
-        return reply
-
     # --- connecting ---------------------------------------------------------------------------------
 
-    async def _connect(self, wanted: Destination) -> Connection:
+    async def _connect(self, url: str, wanted: Destination) -> Connection:
         try:
             async with asyncio.timeout(self._limits.connect):
                 addresses = await self._addresses(wanted)
-                return await first_open(lambda address: self._dial(wanted, address), addresses)
+                return await first_open(lambda at: self._dial(url, wanted, at), addresses)
         except TimeoutError as error:
             raise TimeoutError(f"no connection within {self._limits.connect:g} s") from error
 
@@ -139,10 +151,10 @@ class Sender:
             raise refused or OSError(f"{wanted.host} has no address")
         return good
 
-    async def _dial(self, wanted: Destination, address: str) -> Connection:
+    async def _dial(self, url: str, wanted: Destination, address: str) -> Connection:
         """Connect to *address*, which was approved; the name is for the certificate."""
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(self._limits),
+            lambda: Connection(url, self._limits),
             address,
             wanted.port,
             ssl=self._tls if wanted.tls else None,
@@ -152,6 +164,7 @@ class Sender:
 
     def close(self) -> None:
         """Close every kept connection."""
+        self._under_way.close()
         self._pool.close()
 
     # --- answers ------------------------------------------------------------------------------------
@@ -217,12 +230,12 @@ def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
 
 def _whole(head: bytes, request: Request) -> bytes:
     """The request as it goes on the wire. Raises _UnsendableError."""
-    lines = [f"Content-Length: {len(request.body)}\r\n"]
-    for name, value in request.headers:
-        if not (value.isascii() and value.isprintable()):  # a line end would begin another header
-            raise _UnsendableError(f"{name} holds a character that no header may hold")
-        lines.append(f"{name}: {value}\r\n")
-    return b"".join((head, "".join(lines).encode("ascii"), b"\r\n", request.body))
+    values = "".join([value for _, value in request.headers])
+    if not (values.isascii() and values.isprintable()):  # a line end would begin another header
+        raise _UnsendableError("a header holds a character that no header may hold")
+    lines = "".join([f"{name}: {value}\r\n" for name, value in request.headers])
+    rest = f"{lines}Content-Length: {len(request.body)}\r\n\r\n"
+    return b"".join((head, rest.encode("ascii"), request.body))
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from slugline.log import TopicPartition
 from slugline.topics import ENTRIES
@@ -15,6 +16,11 @@ RECENT = 512
 BODIES = 2_048
 
 Render = Callable[[StoredEvent], bytes | None]
+
+
+@cache
+def _place(partition: int) -> TopicPartition:
+    return TopicPartition(ENTRIES, partition)
 
 
 @dataclass
@@ -52,7 +58,7 @@ class EventSource:
 
     def end(self, partition: int) -> int:
         """How far the view has read *partition*."""
-        return self._positions().get(TopicPartition(ENTRIES, partition), 0)
+        return self._positions().get(_place(partition), 0)
 
     def from_offset(self, partition: int, offset: int) -> Sequence[EventRef]:
         """The next events at or after *offset*, at most STEP; none where the view has no more."""

@@ -20,8 +20,8 @@ WITHDRAWN_HTML = "<p>This entry was withdrawn.</p>"
 #: XML 1.0 section 2.2: what no document may hold, escaped or not.
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n")
-#: A tag that shows nothing by itself, a blank, or its entity.
-_NOTHING = re.compile(r"<(?!img|hr)[^>]*>|\s|&nbsp;", re.IGNORECASE)
+#: A picture, a rule, or a character outside of tags that is no blank: finds the first and stops.
+_SHOWN = re.compile(r"<(?:img|hr)\b|(?:\A|>)(?:\s|&nbsp;)*(?!&nbsp;)[^<\s]", re.IGNORECASE)
 
 
 def xml_text(text: str) -> str:
@@ -80,7 +80,7 @@ def html_of(entry: Entry, url: str) -> str:
     whole = xml_text("\n".join(part for part in parts if part))
     if len(whole) > LONGEST:
         return _beginning(entry, url)
-    return whole if _NOTHING.sub("", whole) else paragraph(title_of(entry))
+    return whole if _SHOWN.search(whole) else paragraph(title_of(entry))
 
 
 def _beginning(entry: Entry, url: str) -> str:

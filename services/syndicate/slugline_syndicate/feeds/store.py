@@ -1,8 +1,9 @@
 """Feed documents: rendered once for each change, kept as the bytes that are served."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
+from operator import attrgetter
 
 import structlog
 
@@ -10,7 +11,7 @@ from slugline.blog import Blog, BlogState
 from slugline.telemetry import Metrics
 from slugline.view.entries import EntriesView, EntryMark, EntryRow
 from slugline_syndicate.conditional import Representation
-from slugline_syndicate.feeds.formats import Format, Place
+from slugline_syndicate.feeds.formats import Format, Place, Shell
 from slugline_syndicate.feeds.kept import Kept
 from slugline_syndicate.feeds.window import MOST_BYTES, Window, newest_first, window
 from slugline_syndicate.links import feed_url
@@ -37,10 +38,15 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """An entry rendered, or None where it cannot be; *row* where it is withdrawn."""
+    """An entry rendered as of the record at *offset*; *data* is empty where it cannot be.
 
-    version: tuple[int, str, str]
-    data: bytes | None
+    *place* sorts it in the feed. *row* is kept where it is withdrawn: the shell names it.
+    """
+
+    offset: int
+    place: tuple[int, str]
+    data: bytes
+    digest: bytes
     row: EntryRow | None
 
 
@@ -48,9 +54,10 @@ class Fragment:
 class _Feed:
     """What is kept of a feed: the fragments of its window, and its document until the next change."""
 
-    fragments: dict[str, Fragment] = field(default_factory=dict)
-    document: Document | None = None
-    size: int = 0
+    authority: str
+    fragments: dict[str, Fragment]
+    document: Document | None
+    size: int
 
 
 class FeedStore:
@@ -83,7 +90,8 @@ class FeedStore:
         if found is None:
             self._feeds.drop((blog_id, name))
             return None
-        fresh = self._render(found, self._formats[name], feed.fragments if feed else {})
+        known = feed.fragments if feed and feed.authority == found.blog.blog.authority else {}
+        fresh = self._render(found, self._formats[name], known)
         self._feeds.put((blog_id, name), fresh)
         return fresh.document
 
@@ -99,50 +107,55 @@ class FeedStore:
         place = Place(
             public_url=self._public_url, self_url=feed_url(self._public_url, blog.id, form.name)
         )
-        shown = self._bounded(found, form, place, known)
-        withdrawn = [fragment.row for _, fragment in shown if fragment.row]
+        fragments = self._bounded(found, form, place, known)
+        shown = sorted(fragments.values(), key=attrgetter("place"))
+        withdrawn = [fragment.row for fragment in shown if fragment.row]
         shell = form.shell(blog, found.changed, withdrawn, place)
-        body = b"".join((shell.head, *(each.data or b"" for _, each in shown), shell.tail))
+        body = b"".join((shell.head, *(each.data for each in shown), shell.tail))
         self._metrics.renders.labels(form.name).inc()
-        tag = f"{found.sequence}-{sha256(body).hexdigest()[:16]}"
+        tag = f"{found.sequence}-{_digest(shell, shown)}"
         headers = _headers(blog, form, place)
         document = Document(blog, Representation(body, tag, found.changed, headers))
-        fragments = {mark.entry_id: fragment for mark, fragment in shown}
-        return _Feed(fragments, document, 2 * len(body))
+        return _Feed(blog.authority, fragments, document, 2 * len(body))
 
     def _bounded(
         self, found: Window, form: Format, place: Place, known: dict[str, Fragment]
-    ) -> list[tuple[EntryMark, Fragment]]:
-        """The fragments of the window in the feed's order; those that changed last get the room."""
-        shown: list[tuple[EntryMark, Fragment]] = []
+    ) -> dict[str, Fragment]:
+        """The fragments of the window by entry id; those that changed last get the room."""
+        fragments: dict[str, Fragment] = {}
         size = 0
         for mark in found.marks:
-            version = (mark.offset, mark.event_id, found.blog.blog.authority)
             fragment = known.get(mark.entry_id)
-            if fragment is None or fragment.version != version:
-                fragment = self._fragment(found.blog.blog, mark, version, form, place)
-            size += len(fragment.data or b"")
+            if fragment is None or fragment.offset != mark.offset:
+                fragment = self._fragment(found.blog.blog, mark, form, place)
+            size += len(fragment.data)
             if size > MOST_BYTES:
                 break
-            shown.append((mark, fragment))
-        return sorted(shown, key=lambda pair: newest_first(pair[0]))
+            fragments[mark.entry_id] = fragment
+        return fragments
 
-    def _fragment(
-        self, blog: Blog, mark: EntryMark, version: tuple[int, str, str], form: Format, place: Place
-    ) -> Fragment:
+    def _fragment(self, blog: Blog, mark: EntryMark, form: Format, place: Place) -> Fragment:
         """The entry rendered, once for each change. One that cannot be costs only itself."""
         row = self._entries.entry(blog.id, mark.entry_id)
-        if row is None:
-            return Fragment(version, None, None)
+        data = b"" if row is None else self._rendered(blog, row, form, place)
+        withdrawn = row if row and row.entry.withdrawn else None
+        return Fragment(mark.offset, newest_first(mark), data, sha256(data).digest(), withdrawn)
+
+    def _rendered(self, blog: Blog, row: EntryRow, form: Format, place: Place) -> bytes:
         try:
-            data = form.entry(blog, row, place)
+            return form.entry(blog, row, place)
         except ValueError as error:  # what feedgen and lxml raise for content that they cannot take
             self._metrics.render_failures.inc()
             logger.error(
                 "entry.not_rendered", blog_id=blog.id, entry_id=row.entry.id, reason=str(error)
             )
-            return Fragment(version, None, None)
-        return Fragment(version, data, row if row.entry.withdrawn else None)
+            return b""
+
+
+def _digest(shell: Shell, fragments: Sequence[Fragment]) -> str:
+    """A hash of the document's bytes, from those of its parts: a fragment is hashed once, not at each change."""
+    parts = (sha256(shell.head).digest(), *(each.digest for each in fragments), shell.tail)
+    return sha256(b"".join(parts)).hexdigest()[:16]
 
 
 def cache_control(blog: Blog) -> str:

@@ -33,13 +33,22 @@ def window(entries: EntriesView, blog_id: str) -> Window | None:
     if blog is None or newest is None:
         return None
     changed, sequence = newest
-    candidates = {
+    marks = entries.changed_since(blog_id, changed - RECENT, AT_MOST)
+    if len(marks) < AT_MOST:
+        marks += _not_recent(entries, blog_id, changed, marks)
+    return Window(blog, tuple(marks[:AT_MOST]), changed, sequence)
+
+
+def _not_recent(
+    entries: EntriesView, blog_id: str, changed: datetime, recent: list[EntryMark]
+) -> list[EntryMark]:
+    """What is in for another reason, by rank: all of it changed before everything in *recent* did."""
+    others = {
         *entries.newest_marks(blog_id, AT_LEAST),
-        *entries.changed_since(blog_id, changed - RECENT, AT_MOST),
         *entries.withdrawn_marks(blog_id, changed - WITHDRAWN_SHOWN, AT_MOST),
     }
-    ranked = sorted(candidates, key=lambda mark: (mark.time, mark.offset), reverse=True)
-    return Window(blog, tuple(ranked[:AT_MOST]), changed, sequence)
+    others.difference_update(recent)
+    return sorted(others, key=lambda mark: (mark.time, mark.offset), reverse=True)
 
 
 def newest_first(mark: EntryMark) -> tuple[int, str]:

@@ -12,7 +12,11 @@ from slugline_ingest.snapshot import Snapshot
 
 
 class FlatTextExtractor:
-    """Takes flat page text; its entries are of low or medium confidence and have no ids."""
+    """Takes flat page text; its entries have no ids.
+
+    Their confidence is medium where repeated times or bylines cut the text, low where only the look
+    of its lines did; never high, for no mark-up says where an entry ends.
+    """
 
     media_types: tuple[str, ...] = ("text/plain",)
 

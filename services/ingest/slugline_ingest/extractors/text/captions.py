@@ -21,7 +21,7 @@ _IN_BRACKETS = re.compile(
     rf"(?P<caption>.*\S)\s*[(\[](?P<credit>{_SOURCE}|{_LABEL}\s?[:/]\s?[^()\[\]]{{2,80}})[)\]]\.?"
 )
 _BEHIND_LABEL = re.compile(
-    r"(?P<caption>.*?\S)\s*[|.–—-]?\s*(?:Photograph|Photo|Picture|Image|Credit|Foto|Fotos|Bild|Crédit(?: photo)?"
+    r"(?P<caption>.*?\S)\s*[|–—-]?\s*(?:Photograph|Photo|Picture|Image|Credit|Foto|Fotos|Bild|Crédit(?: photo)?"
     r"|Fotografía|Фото)(?:\scredit)?(?:\s?:\s?|\s(?:by|de|von|di)\s)(?P<credit>[^.]{2,80})\.?",
 )
 _COPYRIGHT = re.compile(r"(?P<caption>.*?)\s*(?:©|\(c\)|Ⓒ)\s?(?P<credit>[^©]{2,90})")

@@ -23,6 +23,7 @@ _HEAD = 120
 _LONGEST_TITLE = 260
 _LONGEST_SENTENCE_TITLE = 140
 _LONGEST_FURNITURE = 70
+_LONGEST_MENU = 40
 _LONGEST_STANDFIRST = 240
 _LONGEST_SENTENCES = 130
 _TEASERS_WITHIN = 60
@@ -50,21 +51,23 @@ def split_head(lines: Sequence[Line], notes: Mapping[int, Anchor]) -> Head:
 
     *notes* are the times and bylines among them, by index: they are the page's, not an entry's.
     """
-    above = {i: a for i, a in notes.items() if i < _HEAD}
-    day = next((a.stamp.day for _, a in sorted(above.items()) if a.stamp.day), None)
-    text = [i for i in range(len(lines)) if i not in notes and not _is_signature(lines, i, above)]
+    stamps = {i: a for i, a in notes.items() if i < _HEAD}
+    day = next((a.stamp.day for _, a in sorted(stamps.items()) if a.stamp.day), None)
+    text = [i for i in range(len(lines)) if i not in notes and not _is_signature(lines, i, stamps)]
     at = _title_at([lines[i] for i in text[:_HEAD]])
     if at is None:
         return Head("", "", tuple(text), day)
     title = lines[text[at]].text
+    # What stands above the title is the page's menu, but for lines too long for one.
+    above = tuple(i for i in text[:at] if lines[i].traits.width > _LONGEST_MENU)
     rest = [
         i
         for n, i in enumerate(text[at + 1 :])
         if n > 3 or fold(lines[i].text[:_READ]) != fold(title)
     ]
     if rest and _is_standfirst([lines[i] for i in rest[:3]], spaced=are_blanks_telling(lines)):
-        return Head(title, lines[rest[0]].text, tuple(rest[1:]), day)
-    return Head(title, "", tuple(rest), day)
+        return Head(title, lines[rest[0]].text, (*above, *rest[1:]), day)
+    return Head(title, "", (*above, *rest), day)
 
 
 def _is_signature(lines: Sequence[Line], index: int, notes: Mapping[int, Anchor]) -> bool:
@@ -87,12 +90,14 @@ def _is_name_and_role(pair: Sequence[Line]) -> bool:
 
 def _title_at(lines: Sequence[Line]) -> int | None:
     """Which line is the title: one that says it is live, below nothing but menus, or the first."""
+    titled = False
     for index, line in enumerate(lines):
         text = line.text[:_READ]
         live = SURELY_LIVE.search(text) or (index < 3 and MAYBE_LIVE.search(text))
         if live and line.traits.words >= 4 and looks_like_heading(line):
             return index
-        if line.traits.width > _LONGEST_FURNITURE and line.traits.end is End.STOP:
+        titled = titled or (line.traits.words >= 3 and looks_like_heading(line))
+        if titled and line.traits.width > _LONGEST_FURNITURE and line.traits.end is End.STOP:
             break
     return 0 if lines and _may_be_title(lines[:2]) else None
 
@@ -139,8 +144,10 @@ def without_teasers(rest: Sequence[Line], titles: Iterable[str]) -> list[str]:
             in_list = True
             continue
         in_list = in_list and (line.traits.bulleted or looks_like_heading(line))
-        may_announce = line.traits.width <= _READ and (in_list or line.traits.bulleted)
-        may_announce = may_announce and count < _TEASERS_WITHIN
+        if count >= _TEASERS_WITHIN or line.traits.width > _READ:
+            lead.append(line.text)
+            continue
+        may_announce = in_list or line.traits.bulleted or fold(line.text) in known
         if not (may_announce and _is_repeated(line, known)):
             lead.append(line.text)
     return lead

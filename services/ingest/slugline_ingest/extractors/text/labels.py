@@ -101,7 +101,9 @@ def label(lines: Sequence[Line], reading: Reading, *, heading: str | None = None
     colon = False
     for index, line in enumerate(lines):
         costs = role_costs(line, reading, after_colon=colon)
-        if is_gallery_title(line.text) and any(is_caption(b.text) for b in lines[index + 1 :][:1]):
+        if is_gallery_title(line.text) and any(
+            is_caption(b.text) for b in lines[index + 1 : index + 2]
+        ):
             costs = {Role.HEADING: 0.0, Role.LEAD: 0.0, Role.TEXT: 5.0}
         gist = gist_of(line.text) if Role.CARD in costs or Role.HEADING in costs else _NO_GIST
         paths = _advanced(paths, gist, costs, reading)

@@ -17,6 +17,11 @@ _DROPPED = re.compile(
 )
 #: A Unix time glued to the heading below it, as scrapers leave it.
 _GLUED_EPOCH = re.compile(r"(?m)^[ \t]*1[4-9]\d{8}(?=[^\W\d_])")
+#: A label glued to the time in front of it.
+_GLUED_LABEL = re.compile(
+    r"(?m)^([ \t]*\d{1,2}[:.]\d\d)[ \t]*(?=KEY (?:EVENT|MOMENT|UPDATE)[ \t\r]*$)"
+)
+_MOST_LINES = 200_000
 _RULE = re.compile(r"(?:[-*_=–—~•·#+]\s?){3,}")
 _MARKED = re.compile(r"#{1,6}\s+(?P<hashed>\S.*?)\s*#*|(?:\*\*|__)(?P<bold>[^*_].*?)(?:\*\*|__)")
 
@@ -44,9 +49,12 @@ def line_of(text: str, *, apart: bool = False, ruled: bool = False) -> Line:
 
 
 def read_lines(text: str) -> list[Line]:
-    """The lines of *text* that hold anything."""
+    """The lines of *text* that hold anything; none where there are more than any live page has."""
     unglued = _GLUED_EPOCH.sub("\\g<0>\n", _DROPPED.sub("", text))
+    unglued = _GLUED_LABEL.sub("\\1\n", unglued)
     raw = [" ".join(line.split()) for line in _BREAK.split(unglued)]
+    if sum(map(bool, raw)) > _MOST_LINES:
+        return []
     return list(_with_text(_unwrapped(raw)))
 
 

@@ -19,8 +19,13 @@ _MACHINE = re.compile(
     r"\b(?:INFO|WARN(?:ING)?|ERROR|DEBUG|TRACE|FATAL|NOTICE|CRITICAL)\b|\w=[\w\"'/]|[{}<>]|\w\(\)"
     r"|^\[[\w.:/-]+\]|-->|^\w+\[\d+\]|\b\w+\.\w+\.\w+\b|::|\t|;\S|^\s*\S+,\S+,\S+"
 )
+#: A result or a time, as tables are full of them.
+_TABLE = re.compile(r"\d\s?[-–:]\s?\d")
 _ENOUGH_LIVE = 2.0
 _READ = 300
+#: Fewer words, on average, are names: of stops in a timetable, of channels in a programme.
+_WORDS_OF_HEADING, _WORDS_OF_SENTENCE = 3, 6
+_WIDTH_OF_TEXT = 40
 _MOSTLY_TOLD = 0.8
 _FEWEST = 3
 _MACHINE_SHARE = 0.4
@@ -43,11 +48,13 @@ def are_entries(pattern: Pattern, pieces: Sequence[Piece], head: Head) -> bool:
         said = MAYBE_LIVE.search(f"{head.title} {head.description}")
         return bool(said) or _are_told(pieces)
     if pattern.family[1] is Form.WHOLE:
-        return True
+        return 2 * sum(map(_says_something, pieces)) >= len(pieces)
     if not _is_in_order(pattern.cuts):
         return False
     telling = sum(bool(piece.rows and piece.title) for piece in pieces)
-    return telling >= _TELLING * len(pieces) or _are_sentences(own)
+    if telling >= _TELLING * len(pieces):
+        return _words_of(own) >= _WORDS_OF_HEADING * len(own)
+    return _words_of(own) >= _WORDS_OF_SENTENCE * len(own)
 
 
 def _are_told(pieces: Sequence[Piece]) -> bool:
@@ -74,10 +81,15 @@ def _is_in_order(cuts: Sequence[Anchor]) -> bool:
     return max(rises, falls) >= _IN_ORDER * max(1, rises + falls)
 
 
-def _are_sentences(texts: Sequence[str]) -> bool:
-    """Whether *texts* say something, as the names in a programme or a timetable do not."""
-    traits = [traits_of(text) for text in texts]
-    return sum(t.words for t in traits) >= 6 * len(traits)
+def _words_of(texts: Sequence[str]) -> int:
+    return sum(traits_of(text).words for text in texts)
+
+
+def _says_something(piece: Piece) -> bool:
+    """Whether *piece* holds more than the labels and figures of a table."""
+    if piece.title and traits_of(piece.title).words >= _WORDS_OF_HEADING:
+        return True
+    return any(line.traits.width >= _WIDTH_OF_TEXT for _, line in piece.rows)
 
 
 def is_live_shape(head: Head, pieces: Sequence[Piece], lead: Sequence[Line]) -> bool:
@@ -108,6 +120,9 @@ def _by_headings(pieces: Sequence[Piece]) -> float:
     score -= 1.5 * (paragraphs > 9)
     score -= 1.5 * (sum(t.end is End.ASK for t in titles) > 0.6 * len(titles))
     score -= 2.0 * (sum(_is_numbered(piece.title or "") for piece in pieces) > 0.5 * len(titles))
+    score -= 4.0 * (
+        sum(bool(_TABLE.search(piece.title or "")) for piece in pieces) > 0.5 * len(titles)
+    )
     score -= 2.0 * (sum(t.lower for t in titles) > 0.3 * len(titles))
     return score
 

@@ -45,6 +45,8 @@ _SHORT_DUMP = 60
 _LONGEST_NAME = 40
 _HEAD = 150
 _TEASER = 260
+#: How far down the page's own times and bylines may stand.
+_PAGE_STAMPS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,9 @@ def _have_text_between(anchors: Sequence[Anchor]) -> bool:
 def _stand_by_headings(anchors: Sequence[Anchor], lines: Sequence[Line]) -> bool:
     """Whether most of *anchors* have a heading above them, or below."""
     above = sum(a.index > 0 and looks_like_heading(lines[a.index - 1]) for a in anchors)
-    below = sum(looks_like_heading(line) for a in anchors for line in lines[a.index + 1 :][:1])
+    below = sum(
+        looks_like_heading(line) for a in anchors for line in lines[a.index + 1 : a.index + 2]
+    )
     return max(above, below) >= 0.6 * len(anchors)
 
 
@@ -145,7 +149,13 @@ def _with_siblings(
     kind, form = family
     cuts = list(families[family])
     if form is Form.PREFIX:
-        cuts += families.get((kind, Form.WHOLE), ())
+        # A whole date and time among bare ones is the page's, or that of another story.
+        dated = sum(a.stamp.day is not None for a in cuts) > 0.5 * len(cuts)
+        alone = families.get((kind, Form.WHOLE), ())
+        cuts += [a for a in alone if dated or a.stamp.day is None]
+    if family == (Kind.RELATIVE, Form.WHOLE):
+        # The newest are `5 min ago`, those of yesterday have a time.
+        cuts += families.get((Kind.CLOCK, Form.WHOLE), ())
     if kind is Kind.MINUTE:
         other = Form.PREFIX if form is Form.WHOLE else Form.WHOLE
         cuts += [a for a in families.get((kind, other), ()) if a not in cuts]
@@ -198,7 +208,7 @@ def _again(last: Mapping[str, int], lines: Sequence[Line], index: int) -> bool:
 def _without_page_stamps(anchors: Sequence[Anchor], lines: Sequence[Line]) -> list[Anchor]:
     """*anchors* without the page's own time and byline, which stand under its title."""
     kept = list(anchors)
-    while len(kept) > 1 and kept[0].form is Form.WHOLE:
+    while len(kept) > 1 and kept[0].form is Form.WHOLE and kept[0].index < _PAGE_STAMPS:
         if not _is_page_stamp(kept[0], kept[1:], lines):
             break
         kept = kept[1:]
@@ -231,6 +241,6 @@ def _is_named_alone(first: Anchor, others: Sequence[Anchor]) -> bool:
 
 def _is_unlike(first: Anchor, others: Sequence[Anchor], lines: Sequence[Line]) -> bool:
     """Whether a paragraph follows *first*, where headings follow the *others*."""
-    after = [looks_like_heading(line) for a in others for line in lines[a.index + 1 :][:1]]
-    own = [looks_like_heading(line) for line in lines[first.index + 1 :][:1]]
+    after = [looks_like_heading(line) for a in others for line in lines[a.index + 1 : a.index + 2]]
+    own = [looks_like_heading(line) for line in lines[first.index + 1 : first.index + 2]]
     return own == [False] and len(after) >= 2 and 2 * sum(after) > len(after)

@@ -14,7 +14,7 @@ _LINES_LOOKED_AT = 4
 
 def position_of(lines: Sequence[Line], pattern: Pattern, notes: Collection[int]) -> Position:
     """Where the anchors of *pattern* stand; *notes* are lines that are no text."""
-    if pattern.cuts[0].form is not Form.WHOLE:
+    if any(anchor.form is not Form.WHOLE for anchor in pattern.cuts):
         return Position.WITHIN
     cuts = [anchor.index for anchor in pattern.cuts]
     skipped = set(notes) | set(cuts)

@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from slugline_ingest.extractors.text.boilerplate import is_tail_heading
 from slugline_ingest.extractors.text.lines import Line
 from slugline_ingest.extractors.text.traits import End
+from slugline_ingest.extractors.text.vocabulary import is_card_intro
 
 #: One card's two lines may follow such a heading inside the last entry.
 _CARD = 2
 _LOOKED_AT = 6
 _PROSE_WIDTH = 140
-_PROSE_SHARE = 0.15
+#: That many of the lines next below may still be sentences, as teasers sometimes are.
+_SOME = 1
+_PROSE_SHARE = 0.2
 
 
 def tail_start(lines: Sequence[Line], start: int = 0) -> int:
@@ -21,9 +24,12 @@ def tail_start(lines: Sequence[Line], start: int = 0) -> int:
     prose = [_is_prose(line) for line in lines]
     left = sum(prose[start:])
     for index in range(start, len(lines) - _CARD - 1):
-        if is_tail_heading(lines[index].text):
-            few = left <= _PROSE_SHARE * (len(lines) - index)
-            if few and not any(prose[index + 1 : index + 1 + _LOOKED_AT]):
+        few = left <= _PROSE_SHARE * (len(lines) - index)
+        below = range(index + 1, min(index + 1 + _LOOKED_AT, len(lines)))
+        if few and is_tail_heading(lines[index].text) and sum(prose[i] for i in below) <= _SOME:
+            # `Read more:` may also head a single card within an entry, and text follows.
+            stops = any(lines[i].traits.end is End.STOP for i in below)
+            if not (stops and is_card_intro(lines[index].text)):
                 return index
         left -= prose[index]
     return len(lines)

@@ -1,0 +1,427 @@
+"""Lanes under virtual time, one situation at a time."""
+
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from slugline.entry import Entry
+from slugline.errors import LogUnavailableError
+from slugline.events import Event, EventType, encode, event_id
+from slugline.topics import DEAD_LETTERS, SUBSCRIPTIONS, provision
+from slugline_syndicate.deliveries.exchange import Request
+from slugline_syndicate.deliveries.subscription import (
+    Filter,
+    Subscription,
+    encode_subscription,
+)
+from slugline_syndicate.subscriptions.models import SubscriptionChange
+from tests.builders import a_subscription, an_entry, withdrawn
+from tests.simulation import receivers as tempers
+from tests.simulation.__main__ import quiet
+from tests.simulation.log import SimulatedLog
+from tests.simulation.loop import VirtualClock, VirtualLoop, run_virtually
+from tests.simulation.receivers import Temper
+from tests.simulation.world import PARTITIONS, Replica, Shape, World
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    quiet()
+
+
+class Stage(World):
+    """One replica, one subscription, and a script in place of the dice."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__(1, Shape(subscriptions=0), loop)
+        self.loop = loop
+        self._ids: dict[str, str] = {}
+
+    @property
+    def replica(self) -> Replica:
+        return self.replicas[0]
+
+    async def begin(self, temper: Temper, **fields: Any) -> Subscription:
+        await provision(SimulatedLog(self.broker), self.clock, PARTITIONS)
+        subscription = a_subscription(**fields)
+        self.subscriptions.append(subscription)
+        self.receivers.tempers[subscription.url] = temper
+        return subscription
+
+    async def start(self) -> None:
+        self.broker.append([encode_subscription(s) for s in self.subscriptions])
+        self._start_replica()
+        await self.clock.sleep(1.0)
+
+    def say(self, entry: Entry) -> str:
+        """Write an event at once; its id."""
+        before = self._ids.get(entry.id)
+        kind = EventType.ENTRY_UPDATED if before else EventType.ENTRY_CREATED
+        kind = EventType.ENTRY_DELETED if entry.withdrawn else kind
+        event = Event(
+            id=event_id(entry, before), type=kind, time=self.broker.clock.now(), subject=entry
+        )
+        self.broker.append([encode(event)])
+        self._ids[entry.id] = event.id
+        return event.id
+
+    def sent(self) -> list[str]:
+        """What arrived, in words: types of the subscription's own, entries and headings of others."""
+        return [_words(orjson.loads(arrival.body)) for arrival in self.receivers.arrivals]
+
+    def letters(self) -> list[dict[str, Any]]:
+        return [
+            orjson.loads(record.value or b"{}")
+            for record in self.broker.journal
+            if record.topic == DEAD_LETTERS
+        ]
+
+
+def _words(body: dict[str, Any]) -> str:
+    entry = body["data"].get("entry")
+    return f"{entry['id']} {entry.get('title', 'withdrawn')}" if entry else str(body["type"])
+
+
+def play(script: Callable[[Stage], Coroutine[Any, Any, None]]) -> Stage:
+    async def main(loop: VirtualLoop) -> Stage:
+        stage = Stage(loop)
+        await script(stage)
+        assert stage.unhandled == []
+        await stage.replica.stop()
+        return stage
+
+    return run_virtually(main)
+
+
+def refusing(words: bytes) -> Temper:
+    return tempers.choosy(lambda request: words in request.body)
+
+
+def first_heading(entry: str = "e1", **fields: Any) -> Entry:
+    return an_entry(entry, **{"title": "first", **fields})
+
+
+# --- refusals and dead letters ----------------------------------------------------------------------
+
+
+def test_a_refused_event_is_tried_three_times_then_a_dead_letter_and_on_with_the_next() -> None:
+    async def script(stage: Stage) -> None:
+        await stage.begin(refusing(b"first"))
+        await stage.start()
+        stage.say(first_heading())
+        stage.say(an_entry("e2", title="second"))
+        await stage.clock.sleep(60)
+
+    stage = play(script)
+
+    (letter,) = stage.letters()
+    assert stage.sent() == ["e1 first"] * 3 + ["e2 second"]
+    assert (letter["event"], letter["entry"], letter["attempts"]) == (
+        stage.receivers.arrivals[0].webhook_id,
+        "e1",
+        3,
+    )
+    assert letter["reason"] == "refused with 422, 3 times"
+
+
+def test_after_three_dead_letters_in_a_row_nothing_more_is_given_up() -> None:
+    async def script(stage: Stage) -> None:
+        await stage.begin(refusing(b"storm"))
+        await stage.start()
+        for number in range(6):
+            stage.say(an_entry(f"e{number}"))
+        await stage.clock.sleep(3600)
+
+    assert len(play(script).letters()) == 3
+
+
+class DeafToLetters(SimulatedLog):
+    """A log that takes no dead letters for a while."""
+
+    until = 0.0
+
+    async def publish(self, records: Any) -> Any:
+        letters = any(record.topic == DEAD_LETTERS for record in records)
+        if letters and self._broker.clock.monotonic() < self.until:
+            raise LogUnavailableError("not now")
+        return await super().publish(records)
+
+
+def test_what_is_given_up_is_not_sent_again_while_its_dead_letter_cannot_be_written() -> None:
+    async def script(stage: Stage) -> None:
+        await stage.begin(refusing(b"first"))
+        await stage.start()
+        log = stage.replica.log
+        log.__class__ = DeafToLetters
+        DeafToLetters.until = 120.0
+        stage.say(first_heading())
+        stage.say(an_entry("e2", title="second"))
+        await stage.clock.sleep(100)
+        assert stage.sent() == ["e1 first"] * 3
+        assert stage.letters() == []
+        await stage.clock.sleep(30)
+
+    stage = play(script)
+
+    assert stage.sent() == ["e1 first"] * 3 + ["e2 second"]
+    assert len(stage.letters()) == 1
+
+
+# --- one lane, one request ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [5.0, 5.0005])
+def test_a_wake_up_beside_a_timer_starts_no_second_lane(after: float) -> None:
+    """A refused event waits 5 s; another arrives just when that is over, at a slow endpoint."""
+    under_way = [0, 0]
+
+    async def script(stage: Stage) -> None:
+        slow = tempers.slow(stage.clock, 2.0)
+        answers = iter([422])
+
+        async def once_refused(request: Request) -> int | None:
+            under_way[0] += 1
+            under_way[1] = max(under_way)
+            try:
+                return next(answers, None) or await slow(request)
+            finally:
+                under_way[0] -= 1
+
+        await stage.begin(once_refused)
+        await stage.start()
+        stage.say(first_heading())
+        await stage.clock.sleep(0.5)
+        (head,) = next(iter(stage.replica.deliveries.workers)).progress.heads.values()
+        assert head.until is not None
+        left = (head.until - stage.clock.now()).total_seconds()
+        stage.loop.call_later(left + after - 5.0, stage.say, an_entry("e2"))
+        await stage.clock.sleep(30)
+
+    stage = play(script)
+
+    assert under_way[1] == 1
+    assert stage.sent() == ["e1 first", "e1 first", "e2 Heading of e2"]
+
+
+def test_a_skip_is_not_undone_by_the_answer_that_was_under_way() -> None:
+    async def script(stage: Stage) -> None:
+        subscription = await stage.begin(tempers.slow(stage.clock, 3.0))
+        await stage.start()
+        for number in range(10):
+            stage.say(an_entry(f"e{number}", title=f"{number}"))
+        await stage.clock.sleep(1.0)
+        await stage.replica.service.resume(subscription.id, "skip")
+        stage.say(an_entry("after", title="skip"))
+        await stage.clock.sleep(60)
+
+    assert play(script).sent() == ["e0 0", "after skip"]
+
+
+def test_what_the_old_url_answers_late_is_not_charged_to_the_new_one() -> None:
+    async def script(stage: Stage) -> None:
+        async def gone_in_the_end(_: Request) -> int | None:
+            await stage.clock.sleep(3.0)
+            return 410
+
+        subscription = await stage.begin(gone_in_the_end)
+        await stage.start()
+        stage.say(first_heading())
+        await stage.clock.sleep(1.0)
+        url = "https://new.example/hook"
+        stage.receivers.tempers[url] = tempers.fine()
+        await stage.replica.service.change(subscription.id, SubscriptionChange(url=url), None)
+        await stage.clock.sleep(10.0)
+        assert [arrival.url for arrival in stage.receivers.arrivals] == [subscription.url, url]
+
+    play(script)
+
+
+def test_a_resume_does_not_wait_for_a_refused_events_next_try() -> None:
+    async def script(stage: Stage) -> None:
+        answers = iter([422])
+
+        async def once_refused(_: Request) -> int | None:
+            return next(answers, 200)
+
+        subscription = await stage.begin(once_refused)
+        await stage.start()
+        stage.say(first_heading())
+        await stage.clock.sleep(1.0)
+        await stage.replica.service.resume(subscription.id, "continue")
+        await stage.clock.sleep(1.0)
+        assert [arrival.status for arrival in stage.receivers.arrivals] == [422, 200]
+
+    play(script)
+
+
+# --- wake-ups -------------------------------------------------------------------------------------------
+
+
+class Unwilling(SimulatedLog):
+    """A log that is there, but takes nothing for a while."""
+
+    since = until = 0.0
+
+    async def publish(self, records: Any) -> Any:
+        if self.since <= self._broker.clock.monotonic() < self.until:
+            raise LogUnavailableError("not now")
+        return await super().publish(records)
+
+
+def test_lanes_that_paused_because_cursors_could_not_be_written_go_on_by_themselves() -> None:
+    async def script(stage: Stage) -> None:
+        await stage.begin(tempers.slow(stage.clock, 0.2))
+        await stage.start()
+        stage.replica.log.__class__ = Unwilling
+        now = stage.clock.monotonic()
+        # Just over the 5 s after which lanes pause, and between two looks of anything periodic.
+        Unwilling.since, Unwilling.until = now, now + 5.6
+        for number in range(60):
+            stage.say(an_entry(f"e{number}"))
+        await stage.clock.sleep(5.5)
+        paused = len(stage.sent())
+        await stage.clock.sleep(0.05)
+        assert paused < 60
+        await stage.clock.sleep(30.0)
+        assert len(stage.sent()) == 60
+
+    play(script)
+
+
+def test_while_a_view_is_rebuilt_nothing_is_sent_from_it() -> None:
+    """An endpoint is asked again just when the view holds an entry, and not yet its withdrawal."""
+
+    async def script(stage: Stage) -> None:
+        down = [True]
+        await stage.begin(tempers.unavailable(lambda: down[0]))
+        await stage.start()
+        await fall_behind(stage, down)
+        worker = next(iter(stage.replica.deliveries.workers))
+        until = worker.progress.health.until
+        assert until is not None
+        stage.broker.faults.slowest = 0.05  # so that a rebuild takes a second
+        left = (until - stage.clock.now()).total_seconds()
+        stage.loop.call_later(left - 0.8, break_the_view, stage)
+        await stage.clock.sleep(60.0)
+
+    stage = play(script)
+
+    after = [arrival for arrival in stage.receivers.arrivals if arrival.status == 200]
+    assert len(after) == 2_002
+    assert not any(b"first" in arrival.body for arrival in after)
+
+
+async def fall_behind(stage: Stage, down: list[bool]) -> None:
+    """An entry is refused with trouble, then withdrawn, far behind which others stand."""
+    stage.say(first_heading())
+    await stage.clock.sleep(0.5)
+    for number in range(2_000):
+        stage.say(an_entry(f"other-{number}", title="other"))
+    stage.say(withdrawn("e1"))
+    await stage.clock.sleep(1.0)
+    down[0] = False
+
+
+def break_the_view(stage: Stage) -> None:
+    stage.replica.view.db.close()
+    stage.say(an_entry("breaks", title="what the file cannot take"))
+
+
+class Overtaken(SimulatedLog):
+    """A log in which an event comes between the ends that a change read and the change itself."""
+
+    first: Callable[[], object]
+
+    async def publish(self, records: Any) -> Any:
+        if any(record.topic == SUBSCRIPTIONS for record in records):
+            self.first()
+            await self._broker.clock.sleep(1.0)
+        return await super().publish(records)
+
+
+def test_an_event_between_a_new_filters_place_and_its_arrival_is_not_missed() -> None:
+    async def script(stage: Stage) -> None:
+        subscription = await stage.begin(
+            tempers.fine(), filters=(Filter(since={}, blogs=("vote",)),)
+        )
+        await stage.start()
+        stage.replica.log.__class__ = Overtaken
+        Overtaken.first = staticmethod(lambda: stage.say(first_heading()))
+        change = SubscriptionChange(blogs=["storm"])
+        await stage.replica.service.change(subscription.id, change, None)
+        await stage.clock.sleep(5.0)
+
+    assert play(script).sent() == ["e1 first"]
+
+
+# --- gaps -------------------------------------------------------------------------------------------
+
+
+def far_behind(temper: Callable[[Stage], Temper]) -> Stage:
+    """Three revisions of one entry and one of another, ten days old; then one of today."""
+
+    async def script(stage: Stage) -> None:
+        clock = stage.broker.clock
+        stage.broker.clock = VirtualClock(stage.loop, timedelta(days=-10))
+        await stage.begin(temper(stage))
+        stage.say(an_entry("e2", title="alone"))
+        for title in ("first", "second", "third"):
+            stage.say(an_entry("e1", title=title))
+        stage.broker.clock = clock
+        stage.say(an_entry("e3", title="today"))
+        await stage.start()
+        stage.say(an_entry("e4", title="now"))
+        await stage.clock.sleep(120.0)
+
+    return play(script)
+
+
+def test_who_is_more_than_seven_days_behind_is_told_of_the_gap_and_gets_newest_revisions() -> None:
+    stage = far_behind(lambda _: tempers.fine())
+
+    assert stage.sent() == [
+        "subscription.gap",
+        "e2 alone",
+        "e1 third",
+        "e3 today",
+        "e4 now",
+    ]
+
+
+def test_the_telling_of_a_gap_is_tried_again_and_nothing_is_lost_by_it() -> None:
+    def unwell(stage: Stage) -> Temper:
+        return tempers.choosy(lambda _: stage.clock.monotonic() < 3.0)
+
+    stage = far_behind(unwell)
+
+    assert stage.sent() == ["subscription.gap"] * 2 + ["e2 alone", "e1 third", "e3 today", "e4 now"]
+
+
+def test_an_endpoint_that_refuses_to_hear_of_gaps_still_gets_the_events() -> None:
+    stage = far_behind(lambda _: refusing(b"subscription.gap"))
+
+    (letter,) = stage.letters()
+    assert letter["type"] == "subscription.gap"
+    assert stage.sent() == ["subscription.gap"] * 3 + ["e2 alone", "e1 third", "e3 today", "e4 now"]
+
+
+# --- orders -------------------------------------------------------------------------------------------
+
+
+def test_every_test_is_sent_once_also_to_an_endpoint_in_trouble() -> None:
+    async def script(stage: Stage) -> None:
+        subscription = await stage.begin(tempers.choosy(lambda r: b"entry.created" in r.body))
+        await stage.start()
+        stage.say(first_heading())
+        service = stage.replica.service
+        wanted = [await service.test(subscription.id) for _ in range(3)]
+        await service.pause(subscription.id)
+        wanted.append(await service.test(subscription.id))
+        await stage.clock.sleep(60.0)
+        tests = [a.webhook_id for a in stage.receivers.arrivals if b"subscription.test" in a.body]
+        assert tests == wanted
+
+    play(script)
