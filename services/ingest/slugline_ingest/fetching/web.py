@@ -21,7 +21,7 @@ from slugline_ingest.fetching import (
     Trouble,
     Validators,
 )
-from slugline_ingest.fetching.answers import failure_of, is_redirect
+from slugline_ingest.fetching.answers import failure_of, is_redirect, validators_of
 from slugline_ingest.fetching.decoding import ACCEPTED, TooLargeError, UnknownCodingError, decoder
 
 #: Seconds for one fetch with all its redirects, and for each connection.
@@ -160,11 +160,7 @@ async def _read(answer: aiohttp.ClientResponse, address: str) -> Fetch:
         kind=answer.content_type if stated else "",
         charset=(answer.charset or "") if stated else "",
         location=address,
-        validators=Validators(
-            address=address,
-            etag=answer.headers.get("ETag", ""),
-            last_modified=answer.headers.get("Last-Modified", ""),
-        ),
+        validators=validators_of(answer, address),
     )
 
 

@@ -139,13 +139,10 @@ def _tell(source: Source, report: Report, before: Report | None, *, changed: boo
     if Trouble.LOG_AWAY in (report.trouble, before.trouble if before else None):
         return  # the tail has told of that
     about = logger.bind(blog_id=source.blog_id, source_id=source.id, url=source.url)
-    if report.result is Result.PUBLISHED:
-        about.info(
-            "source.published",
-            created=report.created,
-            updated=report.updated,
-            deleted=report.deleted,
-        )
+    gave = report.gave
+    if gave and report.result is Result.PUBLISHED:
+        counts = {"created": gave.created, "updated": gave.updated, "deleted": gave.deleted}
+        about.info("source.published", **counts)
     if report.result is Result.FAILED and changed:
         about.warning("source.failing", trouble=report.trouble, reason=report.reason)
     elif report.result is Result.NO_ENTRIES and changed:

@@ -23,9 +23,22 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gift:
+    """What a poll published, and when: numbers of entries."""
+
+    at: datetime
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The last poll of a source, *at* its beginning. *failures* counts those in a row, *of* is the
-    `changed` of the source that was polled, *gave_at* when a poll last published anything."""
+    """The last poll of a source, *at* its beginning.
+
+    *of* is the `changed` of the source that was polled. *unchanged* counts entries that were known,
+    *failures* polls that failed in a row. *gave* is what a poll last published.
+    """
 
     at: datetime
     next: datetime
@@ -34,12 +47,9 @@ class Report:
     trouble: Trouble | None = None
     status: int | None = None
     reason: str = ""
-    created: int = 0
-    updated: int = 0
-    deleted: int = 0
     unchanged: int = 0
     failures: int = 0
-    gave_at: datetime | None = None
+    gave: Gift | None = None
 
     @property
     def state(self) -> tuple[bool, bool, Trouble | None, int | None]:
@@ -61,9 +71,9 @@ def encode_report(report: Report) -> bytes:
         "of": rfc3339(report.of),
         "result": report.result.value,
         "trouble": report.trouble.value if report.trouble else None,
-        "gave_at": rfc3339(report.gave_at) if report.gave_at else None,
+        "gave": _plain(report.gave) if report.gave else None,
     }
-    for name in ("status", "reason", "created", "updated", "deleted", "unchanged", "failures"):
+    for name in ("status", "reason", "unchanged", "failures"):
         stated[name] = getattr(report, name)
     return orjson.dumps({name: value for name, value in stated.items() if value})
 
@@ -72,7 +82,7 @@ def decode_report(value: bytes) -> Report:
     """The inverse of `encode_report`. Raises UndecodableRecordError."""
     try:
         stated = orjson.loads(value)
-        gave_at = stated.get("gave_at")
+        gave = stated.get("gave")
         return Report(
             at=parse_rfc3339(stated["at"]),
             next=parse_rfc3339(stated["next"]),
@@ -81,12 +91,22 @@ def decode_report(value: bytes) -> Report:
             trouble=Trouble(stated["trouble"]) if stated.get("trouble") else None,
             status=stated.get("status"),
             reason=stated.get("reason", ""),
-            created=stated.get("created", 0),
-            updated=stated.get("updated", 0),
-            deleted=stated.get("deleted", 0),
             unchanged=stated.get("unchanged", 0),
             failures=stated.get("failures", 0),
-            gave_at=parse_rfc3339(gave_at) if gave_at else None,
+            gave=_gift(gave) if gave else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UndecodableRecordError(f"its value cannot be read: {error!r}") from error
+
+
+_COUNTS = ("created", "updated", "deleted")
+
+
+def _plain(gift: Gift) -> dict[str, Any]:
+    counts = {name: count for name in _COUNTS if (count := getattr(gift, name))}
+    return {"at": rfc3339(gift.at), **counts}
+
+
+def _gift(stated: dict[str, Any]) -> Gift:
+    counts = {name: stated.get(name, 0) for name in _COUNTS}
+    return Gift(at=parse_rfc3339(stated["at"]), **counts)

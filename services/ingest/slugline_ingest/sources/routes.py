@@ -20,7 +20,7 @@ from slugline_ingest.named import blog_id_of
 from slugline_ingest.sources import Source, SourceId, is_source_id
 from slugline_ingest.sources.poller import Poller
 from slugline_ingest.sources.projection import SourcesView
-from slugline_ingest.sources.report import Report
+from slugline_ingest.sources.report import Gift, Report
 from slugline_ingest.sources.service import SourceService
 
 #: Seconds between two polls where nobody says otherwise, and at the most.
@@ -45,7 +45,7 @@ class WantedSource(Body):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownPoll:
-    """The last poll: *result* says how it went, *trouble* and *reason* why it failed."""
+    """The last poll: *result* says how it went, *trouble* and *reason* why it failed; what it gave."""
 
     at: datetime
     result: str
@@ -60,8 +60,8 @@ class ShownPoll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSource:
-    """A source and how it fares. *failures* counts failed polls in a row; *last_published* is when a
-    poll last gave anything new; *next* is when it is polled next."""
+    """A source and how it fares. *failures* counts failed polls in a row; *last_published* is what a
+    poll last gave that was new, and when; *next* is when it is polled next."""
 
     blog: str
     source: str
@@ -71,7 +71,7 @@ class ShownSource:
     changed: datetime
     failures: int
     last: ShownPoll | None
-    last_published: datetime | None
+    last_published: Gift | None
     next: datetime
 
 
@@ -193,20 +193,21 @@ def _shown(source: Source, report: Report | None) -> ShownSource:
         changed=source.changed,
         failures=report.failures if report else 0,
         last=_shown_poll(report) if report else None,
-        last_published=report.gave_at if report else None,
+        last_published=report.gave if report else None,
         next=report.next if report else source.changed,
     )
 
 
 def _shown_poll(report: Report) -> ShownPoll:
+    gave = report.gave if report.gave and report.gave.at == report.at else Gift(at=report.at)
     return ShownPoll(
         at=report.at,
         result=report.result.value,
         status=report.status,
         trouble=report.trouble.value if report.trouble else None,
         reason=report.reason,
-        created=report.created,
-        updated=report.updated,
-        deleted=report.deleted,
+        created=gave.created,
+        updated=gave.updated,
+        deleted=gave.deleted,
         unchanged=report.unchanged,
     )

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -13,7 +13,7 @@ from slugline_ingest.fetching import Trouble
 from slugline_ingest.sources import Source, SourceId
 from slugline_ingest.sources.poll import Memory, Outcome, Poll
 from slugline_ingest.sources.projection import SourcesView
-from slugline_ingest.sources.report import Report, Result
+from slugline_ingest.sources.report import Gift, Report, Result
 from slugline_ingest.sources.schedule import after_failure, after_success
 
 #: Told of every poll: the source, its report, and the one before.
@@ -125,7 +125,7 @@ class Turns:
         wait = _wait(turn.source, outcome, failures, took)
         turn.due = self._clock.monotonic() + wait
         turn.memory = outcome.memory
-        report = Report(
+        turn.report = Report(
             at=at,
             next=self._clock.now() + timedelta(seconds=wait),
             of=turn.source.changed,
@@ -133,10 +133,10 @@ class Turns:
             trouble=outcome.trouble,
             status=outcome.status,
             reason=outcome.reason,
+            unchanged=outcome.written.unchanged if outcome.written else 0,
             failures=failures,
-            gave_at=before.gave_at if before else None,
+            gave=_gift(at, outcome) or (before.gave if before else None),
         )
-        turn.report = _with_gift(report, outcome)
         await self._on_polled(turn.source, turn.report, before)
 
 
@@ -167,16 +167,13 @@ def _wait(source: Source, outcome: Outcome, failures: int, took: float) -> float
     return after_failure(source.interval, failures, outcome.retry_after)
 
 
-def _with_gift(report: Report, outcome: Outcome) -> Report:
+def _gift(at: datetime, outcome: Outcome) -> Gift | None:
     written = outcome.written
-    if written is None:
-        return report
-    gave = outcome.result is Result.PUBLISHED
-    return replace(
-        report,
+    if written is None or outcome.result is not Result.PUBLISHED:
+        return None
+    return Gift(
+        at=at,
         created=len(written.created),
         updated=len(written.updated),
         deleted=len(written.deleted),
-        unchanged=written.unchanged,
-        gave_at=report.at if gave else report.gave_at,
     )
