@@ -9,6 +9,7 @@ from slugline.web.problems import Problem
 from slugline_ingest.extractors import Extractor
 from slugline_ingest.extractors.jsonld import LINKED_DATA, JsonLdExtractor
 from slugline_ingest.extractors.text import FlatTextExtractor
+from slugline_ingest.fetching.charset import stated_charset
 from slugline_ingest.sanitise import clean_text
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
