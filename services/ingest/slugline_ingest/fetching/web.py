@@ -34,17 +34,28 @@ _ACCEPT = "text/html, application/xhtml+xml, application/ld+json;q=0.9, text/pla
 
 
 class WebFetcher:
-    """Fetches over http(s). *agent* says who we are to those who run the sites."""
+    """Fetches over http(s).
 
-    def __init__(self, guard: EgressGuard, resolver: Resolver, clock: Clock, agent: str) -> None:
+    *agent* says who we are to those who run the sites; *total* is how long a fetch may take, in seconds.
+    """
+
+    def __init__(
+        self,
+        guard: EgressGuard,
+        resolver: Resolver,
+        clock: Clock,
+        agent: str,
+        total: float = TOTAL,
+    ) -> None:
         self._guard = guard
         self._resolver = resolver
         self._clock = clock
         self._agent = agent
+        self._total = total
 
     async def fetch(self, url: str, known: Validators | None = None) -> Fetch:
         try:
-            async with asyncio.timeout(TOTAL):
+            async with asyncio.timeout(self._total):
                 return await self._follow(url, known)
         except TimeoutError:
             return Failed(trouble=Trouble.TIMED_OUT, reason="no whole answer in time")

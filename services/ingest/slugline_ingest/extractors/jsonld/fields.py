@@ -15,6 +15,8 @@ from slugline_ingest.sanitise import absolute, clean_html, clean_text, html_of
 
 #: The longest texts, in characters: a record in the log holds a million bytes with all its fields.
 LINE, PARAGRAPHS, BODY = 1_000, 20_000, 150_000
+#: How many bytes of a record may be an entry's body, as HTML and as text.
+RECORD = 700_000
 #: How many of anything an entry has.
 MANY = 50
 #: From here on a number of a time counts milliseconds; below, seconds since 1970.
@@ -122,7 +124,7 @@ def _body(source: str, base: str | None) -> tuple[str, str]:
         text = unescaped(source)
         body_html = clean_html(text, base) if _TAG.search(text) else html_of(_paragraphs(text))
     text = text_of(body_html)
-    if len(body_html) > 2 * BODY:  # made of what grows when it is escaped
+    if len(body_html.encode()) + len(text.encode()) > RECORD:
         text = text[: BODY // 4]
         body_html = html_of(text)
     return body_html, text

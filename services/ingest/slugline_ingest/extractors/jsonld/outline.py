@@ -45,7 +45,7 @@ class Outline:
 
 def outline_of(page: str) -> Outline:
     """The outline of *page*, an HTML document however broken."""
-    tree = LexborHTMLParser("".join(islice(_wanted(page), ELEMENTS)))
+    tree = LexborHTMLParser("".join(islice(wanted(page), ELEMENTS)))
     scripts = [
         node.text()
         for node in tree.css("script")
@@ -72,7 +72,7 @@ def _attribute(tree: LexborHTMLParser, selector: str, name: str) -> str:
     return ((node.attributes.get(name) or "") if node else "").strip()
 
 
-def _wanted(page: str) -> Iterator[str]:
+def wanted(page: str) -> Iterator[str]:
     """The elements of *page* that are read, as they stand there; comments and the like are passed over."""
     position = 0
     while match := _next_start(page, position):
