@@ -50,7 +50,7 @@ class Metrics:
         self.polls = Counter(
             "slugline_polls", "Polls of sources by outcome", ["outcome"], registry=self.registry
         )
-        #: Deliveries by how they went: delivered, refused, trouble, dead, superseded, gap.
+        #: Deliveries by how they went: delivered, refused, trouble, our_fault, dead, superseded, gap.
         self.deliveries = Counter(
             "slugline_deliveries", "Deliveries by outcome", ["outcome"], registry=self.registry
         )

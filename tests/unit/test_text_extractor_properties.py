@@ -32,6 +32,8 @@ PIECES = (
     "Warm clothes and boots",
     "17:48",
     "17:20 , Jane Dalton",
+    "18:45",
+    "today at 18:50",
     "12.31 Uhr: Schulen bleiben geschlossen",
     "11:10 AM",
     "3h ago (09:15 GMT)",

@@ -41,6 +41,75 @@ def test_a_time_that_would_be_in_the_future_is_on_the_day_before() -> None:
     assert days(published("23:15", "22:00", "21:40")) == ["21", "21", "21"]
 
 
+def test_a_time_a_little_ahead_of_our_clock_is_of_today_and_held_back_to_the_receipt() -> None:
+    assert published("18:32", "18:20", "17:05") == [
+        "2026-11-22T18:30:59Z",
+        "2026-11-22T18:20:00Z",
+        "2026-11-22T17:05:00Z",
+    ]
+
+
+def test_times_ahead_of_our_clock_keep_their_order() -> None:
+    newest_first = ["2026-11-22T18:30:59Z", "2026-11-22T18:30:58Z", "2026-11-22T18:30:00Z"]
+    assert published("18:45", "18:31", "18:30") == newest_first
+    assert published("18:30", "18:31", "18:45") == newest_first[::-1]
+
+
+def test_times_ahead_of_our_clock_are_never_put_below_the_next() -> None:
+    received = datetime(2026, 11, 22, 18, 30, 1, 500, tzinfo=UTC)
+    moments = published("18:34", "18:33", "18:32", "18:30", received=received)
+    assert [moment[11:19] for moment in moments] == ["18:30:01", "18:30:00", "18:30:00", "18:30:00"]
+
+
+@pytest.mark.parametrize(("stamp", "day"), [("19:00", "22"), ("19:01", "21")])
+def test_a_time_more_than_half_an_hour_ahead_is_on_the_day_before(stamp: str, day: str) -> None:
+    assert days(published(stamp, "17:00", "16:00"))[0] == day
+
+
+def test_below_a_time_that_has_been_none_is_ahead_of_our_clock() -> None:
+    assert days(published("18:20", "18:45", "17:00")) == ["22", "21", "21"]
+
+
+def test_a_time_a_little_ahead_may_be_of_the_next_day() -> None:
+    received = datetime(2026, 11, 22, 23, 58, 30, tzinfo=UTC)
+    assert published("00:01", "23:50", "23:10", received=received) == [
+        "2026-11-22T23:58:30Z",
+        "2026-11-22T23:50:00Z",
+        "2026-11-22T23:10:00Z",
+    ]
+
+
+def test_a_little_after_midnight_the_times_before_it_are_of_yesterday() -> None:
+    received = datetime(2026, 11, 23, 0, 5, tzinfo=UTC)
+    moments = published("00:07", "00:02", "23:50", "22:00", received=received)
+    assert days(moments) == ["23", "23", "22", "22"]
+
+
+def test_what_is_ahead_of_our_clock_is_told_in_the_blogs_timezone() -> None:
+    received = datetime(2026, 11, 22, 22, 59, 30, tzinfo=UTC)
+    moments = published("00:00", "23:50", "23:00", zone="Europe/Berlin", received=received)
+    assert moments == ["2026-11-22T22:59:30Z", "2026-11-22T22:50:00Z", "2026-11-22T22:00:00Z"]
+
+
+def test_a_time_said_to_be_todays_is_not_in_the_future_either() -> None:
+    moments = published("today at 18:40", "today at 18:00", "yesterday at 14:00")
+    assert moments[:2] == ["2026-11-22T18:30:59Z", "2026-11-22T18:00:00Z"]
+
+
+def test_a_pinned_entry_says_nothing_of_the_day_of_those_below_it() -> None:
+    assert days(published("09:00\nPinned", "17:48", "17:20", "16:00")) == ["22", "22", "22", "22"]
+
+
+def test_a_change_a_little_ahead_of_our_clock_is_held_back_to_the_receipt() -> None:
+    text = (
+        "Storm Nadia live\nThe latest from the coast\n"
+        "18:10\nFerry stays in port all day\nUpdated at 18:33\nIt stays, its owner said.\n"
+        "17:40\nTrain stays in town all day\nIt stays as well, its owner said.\n"
+    )
+    entries = FlatTextExtractor().extract(Document(text=text, received=RECEIVED)).entries
+    assert entries[0].updated == RECEIVED
+
+
 def test_the_day_steps_back_where_times_jump_up_going_down_the_page() -> None:
     assert days(published("09:00", "08:00", "17:00", "10:00", "16:00")) == [
         "22",

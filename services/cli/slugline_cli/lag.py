@@ -1,6 +1,7 @@
 """`slugline lag`: how far each subscription is behind the log."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from slugline.clock import SystemClock, rfc3339
 from slugline.settings import Settings
 from slugline.topics import ENTRIES
 from slugline.view import View
-from slugline.view.entries import EntriesView
+from slugline.view.entries import EntriesView, EventRef
 from slugline.view.tail import Tail
 from slugline_cli.options import Environ, data_option, tool_settings
 from slugline_cli.process import first_of, run_until_stopped
@@ -24,9 +25,9 @@ from slugline_cli.progress import until_read
 from slugline_cli.reading import log_to_read
 from slugline_syndicate.deliveries.runtime import DeliveryViews
 from slugline_syndicate.deliveries.subscription import Subscription
-from slugline_syndicate.subscriptions.shown import shown
+from slugline_syndicate.subscriptions.shown import summary
 
-#: Subscriptions read in one step.
+#: Subscriptions, or events, read in one step.
 STEP = 500
 
 
@@ -86,20 +87,28 @@ def _row(
 ) -> dict[str, Any]:
     cursor = views.cursors.get(subscription.id)
     positions = cursor.positions if cursor else subscription.start
-    waiting = (
+    waiting = [
         ref.written_at
         for p in range(partitions)
-        for ref in entries.events_from(p, positions.get(p, 0), STEP)
+        for ref in _from(entries, p, positions.get(p, 0))
         if subscription.wants(ref)
-    )
+    ]
     oldest = min(waiting, default=None)
-    told = shown(subscription, cursor, entries, partitions)
+    told = summary(subscription, cursor)
     return {
-        **{name: told[name] for name in ("id", "url", "blogs", "state", "waiting_events")},
+        **{name: told[name] for name in ("id", "url", "blogs", "state")},
+        "waiting_events": len(waiting),
         "oldest_waiting": rfc3339(oldest) if oldest else None,
         "oldest_waiting_seconds": round((now - oldest).total_seconds()) if oldest else 0,
         "reason": told.get("reason", ""),
     }
+
+
+def _from(entries: EntriesView, partition: int, offset: int) -> Iterator[EventRef]:
+    """Every event of *partition* from *offset* on."""
+    while refs := entries.events_from(partition, offset, STEP):
+        yield from refs
+        offset = refs[-1].offset + 1
 
 
 def _table(rows: list[dict[str, Any]]) -> Table | str:

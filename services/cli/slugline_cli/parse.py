@@ -26,10 +26,18 @@ from slugline_ingest.sanitise import clean_text
 @click.command()
 @click.argument("file", metavar="FILE|URL")
 @click.option("--type", "kind", help="The media type, such as text/plain; else seen from the file.")
+@click.option("--charset", help="How it is encoded, where neither it nor its server says so.")
 @click.option("--timezone", default="UTC", show_default=True, help="The zone of bare times.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, also on a terminal.")
 @click.pass_obj
-def parse(environ: Environ, file: str, kind: str | None, timezone: str, as_json: bool) -> None:
+def parse(
+    environ: Environ,
+    file: str,
+    kind: str | None,
+    charset: str | None,
+    timezone: str,
+    as_json: bool,
+) -> None:
     """Show what is read from FILE ('-': standard input) or URL. Publishes nothing.
 
     A table on a terminal, JSON elsewhere. A URL is fetched as a source would be: inside of private
@@ -39,7 +47,7 @@ def parse(environ: Environ, file: str, kind: str | None, timezone: str, as_json:
     found = _fetched(environ, file) if file.startswith(("http://", "https://")) else _read(file)
     extractor = extractor_for(kind or found.kind, found.data)
     document = Document(
-        text=_text_of(found),
+        text=_text_of(found, charset),
         received=SystemClock().now(),
         timezone=zone,
         location=found.location,
@@ -66,11 +74,11 @@ def _fetched(environ: Environ, url: str) -> Fetched:
     raise click.ClickException(f"{url}: {reason}")
 
 
-def _text_of(found: Fetched) -> str:
+def _text_of(found: Fetched, charset: str | None) -> str:
     """Of a page on the web what can be read of it; of a file everything, or none of it."""
     if found.location is None:
-        return text_of_document(found.data)
-    return clean_text(text_of_page(found.data, found.charset)).removeprefix("\ufeff")
+        return text_of_document(found.data, charset)
+    return clean_text(text_of_page(found.data, charset or found.charset)).removeprefix("\ufeff")
 
 
 def _zone(name: str) -> str:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -54,8 +55,9 @@ async def open_syndicate(
     metrics: Metrics,
 ) -> AsyncIterator[Syndicate]:
     """Syndicate over a view that *tail* keeps up with *log*; its connections close with the context."""
-    guard, resolver = EgressGuard(settings.egress_allow), SystemResolver()
     sealer, public_url = Sealer(settings.secret_key), settings.base_url
+    own_hosts = frozenset({urlsplit(public_url).hostname or ""})
+    guard, resolver = EgressGuard(settings.egress_allow, own_hosts), SystemResolver()
     async with open_sender(guard, resolver, clock) as sender:
         deliveries = Deliveries(
             Means(
@@ -80,18 +82,19 @@ async def open_syndicate(
         routes = SubscriptionRoutes(service, views, entries, tail, tokens)
         app = make_application()
         register(app, "Slugline syndicate", routes.endpoints())
-        _add_reading(app, entries, public_url, metrics)
+        _add_reading(app, entries, tail, public_url, metrics)
         add_health(app, tail, metrics.registry, lambda: _facts(deliveries))
         yield Syndicate(app, deliveries)
 
 
 def _add_reading(
-    app: web.Application, entries: EntriesView, public_url: str, metrics: Metrics
+    app: web.Application, entries: EntriesView, tail: Tail, public_url: str, metrics: Metrics
 ) -> None:
+    """Feeds and pages; neither is shown while a view is built: it may lack a withdrawal yet."""
     formats = (Atom(), Rss())
     store = FeedStore(entries, formats, public_url, metrics)
-    add_feeds(app, store, formats, public_url, metrics)
-    PageHandlers(entries, public_url).add_to(app)
+    add_feeds(app, store, formats, public_url, metrics, ready=lambda: tail.ready)
+    PageHandlers(entries, public_url, ready=lambda: tail.ready).add_to(app)
 
 
 def _facts(deliveries: Deliveries) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from slugline_ingest.extractors.text.vocabulary import (
     is_key_points,
     plain,
 )
-from slugline_ingest.extractors.text.words import Gist, fold, gist_of, likeness
+from slugline_ingest.extractors.text.words import Gist, fold, gist_of, is_typo, likeness
 
 _HEAD = 120
 _LONGEST_TITLE = 260
@@ -159,7 +159,8 @@ def _is_repeated(line: Line, titles: Mapping[str, Gist]) -> bool:
         return True
     words = set(teaser.folded.split())
     return any(
-        likeness(teaser, gist) >= _ALIKE and words <= set(title.split())
+        likeness(teaser, gist) >= _ALIKE
+        and (words <= set(title.split()) or is_typo(teaser.folded, title))
         for title, gist in titles.items()
     )
 

@@ -4,9 +4,12 @@ A start, not the method: what is not listed is recognised by what it speaks of a
 (`boilerplate`). All of it is matched without regard to case and to the shape of quotes.
 """
 
+#: A number as counters have it: `1,204`, `1 204`, `1.2K`.
+_COUNT = r"\(?\d[\d.,' ]*[km]?\)?"
 #: Whole lines: buttons, counters and labels. Regular expressions.
 LINES = (
-    r"(?:\d+ |view |show |read |see |go to |open |leave a )?comments?(?: \(?\d+\)?)?",
+    r"(?:(?:view|show|read|see|go to|open|leave a|all) ){0,2}"
+    rf"(?:{_COUNT} )?comments?(?: {_COUNT})?",
     r"comments ?go to comments",
     r"share(?: this)?(?: post| article| page| story| update)?(?: (?:on|via) \w+)?",
     r"share this with|share page|share (?:on )?(?:facebook|twitter|x|whatsapp|linkedin|email)",
@@ -30,15 +33,17 @@ LINES = (
     r"most (?:read|popular|viewed)|thank you for registering|home|news|by|von|par",
     r"(?:first |last )?(?:published|updated|posted)(?: (?:at|on))?:?",
     r"(?:live|as it happened) ?(?:updated|ended)? ?\d{0,13}|live ?updated",
-    r"kommentare?(?: \(?\d+\)?)?|teilen|artikel teilen|merken|anzeige|werbung|drucken|nach oben"
+    rf"(?:{_COUNT} )?(?:kommentare?|commentaires?|comentarios?|comentários?|commenti|reacties"
+    rf"|комментари[ий]|комментариев)(?: {_COUNT})?",
+    r"teilen|artikel teilen|merken|anzeige|werbung|drucken|nach oben"
     r"|zur startseite|mehr laden|weitere beiträge|link kopieren|abonnieren|anmelden|jetzt abonnieren",
-    r"commentaires?|partager|publicité|s'abonner|se connecter|lire plus tard|voir plus|imprimer"
+    r"partager|publicité|s'abonner|se connecter|lire plus tard|voir plus|imprimer"
     r"|réagir|offrir|copier le lien|ajouter à vos favoris",
-    r"comentarios?|compartir|compartilhar|publicidad|publicidade|suscríbete|suscribirse|iniciar"
+    r"compartir|compartilhar|publicidad|publicidade|suscríbete|suscribirse|iniciar"
     r" sesión|guardar|imprimir|copiar (?:el )?(?:enlace|link)|cargar más|ver más|comentar",
-    r"commenti|condividi|pubblicità|abbonati|accedi|stampa|carica altri|salva",
-    r"reacties|delen|advertentie|abonneren|inloggen|meer laden|bewaren",
-    r"комментарии|поделиться|реклама|подписаться|показать еще|показать ещё",
+    r"condividi|pubblicità|abbonati|accedi|stampa|carica altri|salva",
+    r"delen|advertentie|abonneren|inloggen|meer laden|bewaren",
+    r"поделиться|реклама|подписаться|показать еще|показать ещё",
     r"シェア|共有|広告|コメント|評論|评论|分享|广告|تعليقات|مشاركة|إعلان",
 )
 
@@ -120,7 +125,7 @@ OPENINGS = (
 
 #: Headings of what stands below the last entry; all that follows one of them there is furniture.
 TAIL_HEADINGS = (
-    r"related (?:articles|stories|topics|content|links|posts)|more (?:about|on(?: this (?:story|topic))?)",
+    r"related (?:articles|stories|topics|content|links|posts)|more (?:about|on(?: this(?: story| topic)?)?)",
     r"more (?:from|stories|news|like this|in)\b.{0,40}|you (?:may|might) (?:also )?(?:like|enjoy)"
     r".{0,20}|read (?:next|more)|what to read next|recommended(?: (?:for you|stories|reading))?",
     r"most (?:read|popular|viewed|shared|commented)(?: in .{0,30})?|trending(?: now)?|top stories"

@@ -10,6 +10,8 @@ from slugline_ingest.extractors.text.pattern import Pattern
 from slugline_ingest.extractors.text.signatures import name_lines
 from slugline_ingest.extractors.text.stamps import Stamp
 
+#: How far down the page's own date may stand.
+_HEAD = 5
 _NOTED = (Kind.CLOCK, Kind.EPOCH, Kind.RELATIVE, Kind.UPDATED, Kind.BYLINE)
 
 
@@ -37,11 +39,13 @@ def notes_beside(
 
 def lone_notes(anchors: Sequence[Anchor], lines: Sequence[Line]) -> dict[int, Anchor]:
     """The lines that are notes where nothing cuts, by index."""
-    return {
-        a.index: a
-        for a in anchors
-        if a.index < len(lines) and (_is_note(a) or _parts_days(a, lines))
-    }
+    within = [a for a in anchors if a.index < len(lines)]
+    notes = {a.index: a for a in within if _is_note(a) or _parts_days(a, lines)}
+    dates = [a for a in within if _is_date(a) and a.index not in notes]
+    # One date alone under the title is the page's; of several each may head a part of its text.
+    if len(dates) == 1 and dates[0].index <= _HEAD:
+        notes[dates[0].index] = dates[0]
+    return notes
 
 
 def _is_note(anchor: Anchor) -> bool:

@@ -99,7 +99,8 @@ def _snapshot(found: _Found, document: Document) -> Snapshot:
 
 
 def _entries(found: _Found, frame: Frame, order: Order) -> tuple[SnapshotEntry, ...]:
-    moments = place(found.stamps, frame, order)
+    pinned = {number for number, piece in enumerate(found.pieces) if piece.flags.pinned}
+    moments = place(found.stamps, frame, order, pinned)
     return tuple(
         entry_of(piece, moment, changed_at(piece.updated, moment, frame), found.confidence)
         for piece, moment in zip(found.pieces, moments, strict=True)

@@ -1,6 +1,6 @@
 """Times: printed stamps turned into instants, the days that nobody printed worked out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
@@ -10,8 +10,11 @@ from slugline_ingest.extractors.text.stamps import Day, Stamp
 from slugline_ingest.snapshot import Order
 
 _DAY = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
 #: Neighbours out of order by no more than this are an untidy page, not another day.
 _UNTIDY = timedelta(minutes=30)
+#: How far a newsroom's clock may be ahead of ours: clocks differ, and some pages round up.
+_AHEAD = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,12 @@ class Frame:
 
     @property
     def newest(self) -> datetime:
-        """No entry is later than this."""
+        """No entry is later than this by the newsroom's clock, which may be ahead of ours."""
+        latest = self.received + _AHEAD
         if self.day is None:
-            return self.received
+            return latest
         whole = _dated(self.day, time.max, self.zone, self.received)
-        return min(whole, self.received) if whole is not None else self.received
+        return min(whole, latest) if whole is not None else latest
 
 
 def order_of(stamps: Sequence[Stamp]) -> Order:
@@ -61,21 +65,46 @@ def _sort_key(stamp: Stamp) -> tuple[int, ...]:
     return (stamp.day.year or 0, stamp.day.month, stamp.day.day, *clock)
 
 
-def place(stamps: Sequence[Stamp], frame: Frame, order: Order) -> list[Moment]:
+def place(
+    stamps: Sequence[Stamp], frame: Frame, order: Order, pinned: Collection[int] = ()
+) -> list[Moment]:
     """The moment of each of *stamps*, which follow each other down the page in *order*.
 
     A bare time is on the day of the newest, a day earlier where it would be in the future, and a
-    day earlier again wherever times jump up on the way from the newest to the oldest.
+    day earlier again wherever times jump up on the way from the newest to the oldest. The newest
+    may be a little ahead of our clock; nothing that was worked out is later than the receipt.
+    *pinned* are those that stand outside that order.
     """
-    newest_first = order is Order.NEWEST_FIRST
-    current, slack = frame.newest, timedelta(0)
-    placed: list[Moment] = []
-    for count, stamp in enumerate(stamps if newest_first else reversed(stamps)):
-        moment = _placed(stamp, frame, min(current + slack, frame.received), count)
-        if moment.instant is not None:
-            current, slack = moment.instant, _UNTIDY
-        placed.append(moment)
-    return placed if newest_first else placed[::-1]
+    numbers = range(len(stamps)) if order is Order.NEWEST_FIRST else range(len(stamps))[::-1]
+    placed: dict[int, Moment] = {}
+    limit = frame.newest
+    for count, number in enumerate(numbers):
+        stamp = stamps[number]
+        at = _placed(stamp, frame, frame.newest if number in pinned else limit, count)
+        placed[number] = at
+        if at.instant is not None and number not in pinned:
+            latest = frame.newest if at.instant > frame.received else frame.received
+            limit = min(at.instant + _UNTIDY, latest)
+    placed |= _held_back(placed, frame.received)
+    return [placed[number] for number in range(len(stamps))]
+
+
+def _held_back(placed: Mapping[int, Moment], received: datetime) -> dict[int, Moment]:
+    """Those of *placed*, newest first, that were worked out to be after *received*: no later than
+    that, and a second apart to keep the order, as far as there is room above the next."""
+    now = received.replace(microsecond=0)
+    instants = [moment.instant for moment in placed.values() if moment.instant is not None]
+    floor = max((instant for instant in instants if instant <= now), default=None)
+    ahead = [number for number, moment in placed.items() if _is_ahead(moment, now)]
+    held = [now - count * _SECOND for count in range(len(ahead))]
+    return {
+        number: Moment(max(floor or instant, instant), inferred=True)
+        for number, instant in zip(ahead, held, strict=True)
+    }
+
+
+def _is_ahead(moment: Moment, now: datetime) -> bool:
+    return moment.inferred and moment.instant is not None and moment.instant > now
 
 
 def _placed(stamp: Stamp, frame: Frame, limit: datetime, count: int) -> Moment:
@@ -154,7 +183,8 @@ def changed_at(stamp: Stamp, published: Moment, frame: Frame) -> Moment:
         moment = _placed(stamp, frame, frame.received, 0)
     else:
         clock = time(stamp.hour or 0, stamp.minute, stamp.second)
-        limit = min(published.instant + _DAY, frame.received)
-        moment = Moment(_latest(clock, zone_of(stamp.zone, frame.zone), limit), inferred=True)
+        limit = min(published.instant + _DAY, frame.received + _AHEAD)
+        changed = _latest(clock, zone_of(stamp.zone, frame.zone), limit)
+        moment = Moment(min(changed, frame.received.replace(microsecond=0)), inferred=True)
     is_later = moment.instant is not None and moment.instant > published.instant
     return moment if is_later else Moment()

@@ -10,6 +10,8 @@ _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 #: Letters of a word that count: Korea and Korea's are one word, so are attack and attacked.
 _STEM = 5
+#: In a shorter text a letter may make all the difference.
+_TELLING = 20
 
 
 def fold(text: str) -> str:
@@ -38,6 +40,24 @@ def gist_of(text: str) -> Gist:
     """The gist of *text*."""
     folded = fold(text)
     return Gist(folded, _stems(folded))
+
+
+def is_typo(one: str, other: str) -> bool:
+    """Whether two folded texts differ in one letter, or in two that changed places."""
+    if abs(len(one) - len(other)) > 1 or len(one) < _TELLING:
+        return False
+    start = _shared(one, other)
+    one, other = one[start:], other[start:]
+    end = _shared(one[::-1], other[::-1])
+    left, right = one[: len(one) - end], other[: len(other) - end]
+    swapped = len(left) == 2 and left == right[::-1]
+    return (swapped or max(len(left), len(right)) == 1) and not any(map(str.isdigit, left + right))
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    differ = (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differ, min(len(one), len(other)))
 
 
 def likeness(a: Gist, b: Gist) -> float:
