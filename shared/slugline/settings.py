@@ -52,6 +52,8 @@ class Settings:
     secret_key: str = field(default="", repr=False)
     #: Networks that the egress guard lets pass, in CIDR notation, comma-separated.
     egress_allow: tuple[Network, ...] = ()
+    #: The folder below which `file:` sources are read. Unset: no files are.
+    source_dir: Path | None = None
     log_level: str = "info"
     #: `console`, `json`, or `auto`: console on a terminal.
     log_format: str = "auto"
@@ -158,6 +160,13 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise ValueError(f"{error}; give networks such as 127.0.0.0/8,10.1.0.0/16") from error
 
 
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise ValueError(f"{text!r} is no folder; make it, or name another")
+    return path
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     found = {choice.lower(): choice for choice in choices}
 
@@ -189,6 +198,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "admin_token": str,
     "secret_key": str,
     "egress_allow": _networks,
+    "source_dir": _folder,
     "log_level": _one_of("debug", "info", "warning", "error"),
     "log_format": _one_of("auto", "console", "json"),
 }

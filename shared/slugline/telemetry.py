@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TextIO
 
 import structlog
@@ -59,18 +61,22 @@ class Metrics:
         self.events = Counter(
             "slugline_events", "Events accepted", ["type"], registry=self.registry
         )
+        #: Polls of sources by outcome: published, unchanged, not-modified, no-entries, or the trouble.
+        self.polls = Counter(
+            "slugline_polls", "Polls of sources by outcome", ["outcome"], registry=self.registry
+        )
         #: Deliveries by how they went: delivered, refused, trouble, our_fault, dead, superseded, gap.
         self.deliveries = Counter(
             "slugline_deliveries", "Deliveries by outcome", ["outcome"], registry=self.registry
         )
-        #: Duration of attempts that were answered.
+        #: Duration of attempts, answered or not.
         self.attempt_seconds = Histogram(
-            "slugline_attempt_seconds", "Answered attempts", registry=self.registry
+            "slugline_attempt_seconds", "Attempts", registry=self.registry
         )
         #: How long the oldest event that waits for a delivery has waited: the one to alarm on.
         self.oldest_undelivered = Gauge(
             "slugline_oldest_undelivered_seconds",
-            "Age of the oldest event that waits for an active subscription",
+            "Age of the oldest event that waits for a subscription that is neither paused nor disabled",
             registry=self.registry,
         )
         #: Subscriptions by state: active, waiting, paused, disabled.
@@ -93,3 +99,22 @@ class Metrics:
         self.render_failures = Counter(
             "slugline_render_failures", "Entries left out of feeds", registry=self.registry
         )
+
+    def follow(
+        self,
+        *,
+        ready: Callable[[], bool],
+        reachable: Callable[[], bool],
+        undecodable: Callable[[], int],
+    ) -> None:
+        """Show the state of the process's view, asked for at each scrape."""
+        for name, about, state in (
+            ("slugline_ready", "1: the view was built, requests are answered", ready),
+            ("slugline_log_reachable", "1: the log answers", reachable),
+            ("slugline_undecodable_records", "Records that could not be read", undecodable),
+        ):
+            Gauge(name, about, registry=self.registry).set_function(partial(_number, state))
+
+
+def _number(state: Callable[[], int]) -> float:
+    return float(state())

@@ -21,9 +21,11 @@ from tests.e2e.service import (
     running,
     slugline,
 )
+from tests.integration.bad_site import a_site
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PAGE = SEEDS / "storm" / "page-1.txt"
+LIVE_PAGES = SEEDS.parent / "tests" / "data" / "jsonld"
 
 
 async def test_parse_prints_json_where_no_terminal_is() -> None:
@@ -50,7 +52,11 @@ async def test_parse_gives_the_ids_that_ingest_will_give(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "kind", "said"),
     [
-        (b"<html><body>", [], "text/html is not a kind of document that this version reads"),
+        (
+            b"<rss><channel>",
+            [],
+            "application/xml is not a kind of document that this version reads",
+        ),
         (b"plain", ["--type", "application/pdf"], "application/pdf is not a kind of document"),
         (b"", [], "the document is empty"),
         (b"caf\xe9 noir", [], "byte 3 is not utf-8"),
@@ -67,6 +73,34 @@ async def test_parse_refuses_in_one_line(
     assert (code, out) == (1, "")
     assert len(err.splitlines()) == 1
     assert said in err
+
+
+async def test_parse_reads_an_html_page_from_a_file_and_from_its_address() -> None:
+    page = LIVE_PAGES / "harbour.html"
+    async with a_site() as site:
+        url = site.page("/live", page.read_bytes())
+        code, out, err = await slugline("parse", url)
+    _, from_file, _ = await slugline("parse", str(page))
+
+    assert (code, err) == (0, "")
+    assert [entry["id"] for entry in orjson.loads(out)["entries"]] == [
+        "1004",
+        "1003",
+        "1002",
+        "1001",
+    ]
+    assert orjson.loads(out) == orjson.loads(from_file)
+
+
+async def test_parse_reaches_no_private_address_unless_it_is_allowed() -> None:
+    async with a_site() as site:
+        url = site.page("/live", "<p>secret</p>")
+        code, out, err = await slugline("parse", url, SLUGLINE_EGRESS_ALLOW="")
+        missing = await slugline("parse", f"{site.url}/none")
+
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    assert (missing[0], "answered 404" in missing[2]) == (1, True)
+    assert len(site.asked("/live")) == 0
 
 
 async def test_tail_shows_events_while_the_service_runs(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import io
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from slugline.view import View
 from slugline.view.entries import EntriesView, EntryRow
 from slugline.view.tail import Tail
 from slugline.web.server import serving
-from slugline_ingest.app import make_app
+from slugline_ingest.app import Ingest, make_ingest
+from slugline_ingest.sources.projection import SourcesView
 from tests.fakes import ManualClock
 
 SEEDS = Path(__file__).parents[2] / "seeds"
@@ -71,13 +72,20 @@ class IngestService:
     """A running ingest, and what a test asks of it and of the log below it."""
 
     def __init__(
-        self, url: str, log: CuttableLog, entries: EntriesView, clock: ManualClock, folder: Path
+        self,
+        url: str,
+        log: CuttableLog,
+        entries: EntriesView,
+        clock: ManualClock,
+        folder: Path,
+        metrics: Metrics,
     ) -> None:
         self.url = url
         self.log = log
         self.entries = entries
         self.clock = clock
         self.folder = folder
+        self.metrics = metrics
 
     async def ask(
         self,
@@ -173,27 +181,27 @@ async def ingest_in(
 ) -> AsyncIterator[IngestService]:
     """Ingest on a log in *folder*, which keeps what was written there before."""
     clock = clock or ManualClock()
-    entries, metrics = EntriesView(), Metrics()
+    entries, sources, metrics = EntriesView(), SourcesView(), Metrics()
     stated = replace(Settings(), data_dir=folder, admin_token=TOKEN, **settings)
     async with open_log(folder / "log.db", clock) as opened:
         log = CuttableLog(opened)
         await provision(log, clock)
-        view = View(folder / "view.db", [entries], clock)
+        view = View(folder / "view.db", [entries, sources], clock)
         tail = Tail(log, view, clock)
-        app = make_app(stated, log, entries, tail, clock, metrics)
-        async with _running(tail, view), serving(app, "127.0.0.1", 0) as port:
-            yield IngestService(f"http://127.0.0.1:{port}", log, entries, clock, folder)
+        ingest = make_ingest(stated, log, entries, sources, tail, clock, metrics)
+        async with _running(tail, ingest, view), serving(ingest.app, "127.0.0.1", 0) as port:
+            yield IngestService(f"http://127.0.0.1:{port}", log, entries, clock, folder, metrics)
 
 
 @asynccontextmanager
-async def _running(tail: Tail, view: View) -> AsyncIterator[None]:
-    task = asyncio.create_task(tail.run())
+async def _running(tail: Tail, ingest: Ingest, view: View) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(tail.run()), asyncio.create_task(ingest.poller.run())]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         view.close()
 
 

@@ -700,7 +700,7 @@ async def post_raw(
     ("data", "kind", "status", "told"),
     [
         (b"%PDF-1.7", "application/pdf", 415, "application/pdf"),
-        (b"<html><body>x</body></html>", "text/html", 415, "text/html"),
+        (b"<rss><channel/></rss>", "application/rss+xml", 415, "application/rss+xml"),
         (b"", "text/plain", 422, "empty"),
         (b" \n\t\n", "text/plain", 422, "empty"),
         (b"\x00\x01\x02", "text/plain", 422, "no text"),

@@ -140,9 +140,11 @@ def test_operations_explains_every_metric_and_no_other() -> None:
         r"^\| `(slugline_[a-z_]+)(?:\{[a-z,]+\})?` \| \S", OPERATIONS, re.MULTILINE
     )
 
+    metrics = Metrics()
+    metrics.follow(ready=lambda: True, reachable=lambda: True, undecodable=lambda: 0)
     exposed = [
         f"{metric.name}{'_total' if metric.type == 'counter' else ''}"
-        for metric in Metrics().registry.collect()
+        for metric in metrics.registry.collect()
     ]
     assert sorted(explained) == sorted(exposed)
 

@@ -21,11 +21,12 @@ from slugline.topics import provision
 from slugline.view import View
 from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
-from slugline_ingest.app import make_app
+from slugline_ingest.app import make_ingest
 from slugline_ingest.extractors import Document
 from slugline_ingest.extractors.text import FlatTextExtractor
 from slugline_ingest.parsed import parsed
 from slugline_ingest.pushed import PushedEntry, read_entries
+from slugline_ingest.sources.projection import SourcesView
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 #: Blogs that come as pages, and those that are pushed.
@@ -48,16 +49,17 @@ class StandingClock(SystemClock):
 @asynccontextmanager
 async def ingest_over(folder: Path) -> AsyncIterator[Client]:
     """Ingest's real interface on an embedded log in *folder*, with the admin's token."""
-    clock, metrics, entries = StandingClock(), Metrics(), EntriesView()
+    clock, metrics = StandingClock(), Metrics()
+    entries, sources = EntriesView(), SourcesView()
     settings = replace(Settings(), data_dir=folder, admin_token="t" * 40)
     async with open_log(folder / "log.db", clock) as log:
         await provision(log, clock)
-        view = View(folder / "view.db", [entries], clock)
+        view = View(folder / "view.db", [entries, sources], clock)
         tail = Tail(log, view, clock)
-        app = make_app(settings, log, entries, tail, clock, metrics)
+        ingest = make_ingest(settings, log, entries, sources, tail, clock, metrics)
         headers = {"Authorization": f"Bearer {settings.admin_token}"}
         tailing = asyncio.create_task(tail.run())
-        async with TestClient(TestServer(app), headers=headers) as client:
+        async with TestClient(TestServer(ingest.app), headers=headers) as client:
             yield client
         tailing.cancel()
         view.close()

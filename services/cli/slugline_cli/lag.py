@@ -59,7 +59,9 @@ async def _look(settings: Settings, found: list[dict[str, Any]]) -> None:
     """Read the log into a view of our own: the service's belongs to it alone."""
     clock = SystemClock()
     entries, views = EntriesView(), DeliveryViews.make()
-    with TemporaryDirectory(prefix="slugline-lag-") as folder:
+    # Beside the service's own, where there is room for a view: /tmp is small in containers.
+    place = settings.data_dir if settings.data_dir.is_dir() else None
+    with TemporaryDirectory(prefix="lag-", dir=place) as folder:
         async with log_to_read(settings, clock) as log:
             view = View(Path(folder) / "view.db", [entries, *views.all], clock)
             tail = Tail(log, view, clock)

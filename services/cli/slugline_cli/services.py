@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmana
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -23,7 +23,8 @@ from slugline.web.server import serving
 from slugline_cli.engines import watch
 from slugline_cli.process import first_of, working
 from slugline_cli.progress import until_read
-from slugline_ingest.app import make_app
+from slugline_ingest.app import make_ingest
+from slugline_ingest.sources.projection import SourcesView
 from slugline_syndicate.app import open_syndicate
 from slugline_syndicate.deliveries.runtime import DeliveryViews
 
@@ -49,9 +50,24 @@ def view_path(settings: Settings, role: Role) -> Path:
     return settings.data_dir / f"view-{role.name}.db"
 
 
-def projections_of(role: Role, entries: EntriesView, views: DeliveryViews) -> list[Projection]:
-    """What a process in *role* keeps in its view."""
-    return [entries, *(views.all if role.syndicate else ())]
+@dataclass(frozen=True, slots=True)
+class Projections:
+    """What processes keep in their views."""
+
+    entries: EntriesView
+    sources: SourcesView
+    deliveries: DeliveryViews
+
+    @classmethod
+    def make(cls) -> Self:
+        """Fresh ones, to be given to a view."""
+        return cls(EntriesView(), SourcesView(), DeliveryViews.make())
+
+    def of(self, role: Role) -> list[Projection]:
+        """Those that a process in *role* needs."""
+        ingest = [self.sources] if role.ingest else []
+        syndicate = self.deliveries.all if role.syndicate else ()
+        return [self.entries, *ingest, *syndicate]
 
 
 @asynccontextmanager
@@ -64,33 +80,45 @@ async def services(
     when it is back.
     """
     metrics = Metrics()
-    entries, views = EntriesView(), DeliveryViews.make()
+    kept = Projections.make()
     path = view_path(settings, role)
     async with AsyncExitStack() as stack:
         stack.enter_context(alone(path))
-        view = stack.enter_context(closing(View(path, projections_of(role, entries, views), clock)))
+        view = stack.enter_context(closing(View(path, kept.of(role), clock)))
         tail = Tail(log, view, clock)
+        metrics.follow(
+            ready=lambda: tail.ready,
+            reachable=lambda: tail.reachable,
+            undecodable=lambda: tail.undecodable,
+        )
         workers: list[Worker] = [tail.run, partial(watch, log, clock)]
         apps: list[tuple[web.Application, int]] = []
         if role.ingest:
-            ingest = make_app(settings, log, entries, tail, clock, metrics)
-            apps.append((ingest, settings.ingest_port))
+            ingest = make_ingest(settings, log, kept.entries, kept.sources, tail, clock, metrics)
+            workers.append(ingest.poller.run)
+            apps.append((ingest.app, settings.ingest_port))
         if role.syndicate:
             syndicate = await stack.enter_async_context(
-                open_syndicate(settings, log, view, entries, views, tail, clock, metrics)
+                open_syndicate(
+                    settings, log, view, kept.entries, kept.deliveries, tail, clock, metrics
+                )
             )
             workers.append(syndicate.deliveries.run)
             apps.append((syndicate.app, settings.syndicate_port))
         await stack.enter_async_context(working(*(worker() for worker in workers)))
         for app, port in apps:
             await stack.enter_async_context(serving(app, settings.host, port))
-        try:
-            await first_of(stop.wait(), until_read(log, view, tail, clock, "Building the view"))
-        except LogMismatchError:
-            raise  # nothing that waiting mends: somebody has to change the log, or the settings
-        except LogUnavailableError:
-            pass  # the tail has told, and goes on asking
+        await first_of(stop.wait(), _until_ready(log, view, tail, clock))
         yield
+
+
+async def _until_ready(log: Log, view: View, tail: Tail, clock: Clock) -> None:
+    try:
+        await until_read(log, view, tail, clock, "Building the view")
+    except LogMismatchError:
+        raise  # nothing that waiting mends: somebody has to change the log, or the settings
+    except LogUnavailableError:
+        pass  # the tail has told, and goes on asking
 
 
 @contextmanager

@@ -11,10 +11,11 @@ from slugline.log import DEFAULT_PARTITIONS
 from slugline.log.kafka import KafkaLog
 from slugline.log.kafka_topics import as_diff
 from slugline.settings import Settings
+from slugline.telemetry import set_up_logging
 from slugline.topics import SPECS, provision
 from slugline_cli.engines import open_engine, open_kafka
 from slugline_cli.keys import KEY_FILE, TOKEN_FILE, make_secrets
-from slugline_cli.options import Environ
+from slugline_cli.options import Environ, settings_of
 from slugline_cli.process import first_of, run_until_stopped
 from slugline_cli.tools import tool_settings
 
@@ -43,7 +44,8 @@ def topics() -> None:
 @click.pass_obj
 def ensure(environ: Environ, partitions: int, change: bool, secrets: Path | None) -> None:
     """Make the topics that are missing. Changes none that exists, unless told to."""
-    settings = tool_settings(environ)
+    settings = settings_of(environ)
+    set_up_logging(settings)
 
     async def main(stop: asyncio.Event) -> None:
         await first_of(stop.wait(), _ensure(settings, SystemClock(), partitions, change))

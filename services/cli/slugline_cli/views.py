@@ -9,15 +9,13 @@ import click
 from slugline.clock import SystemClock
 from slugline.settings import Settings
 from slugline.view import View
-from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
 from slugline_cli.engines import log_to_read, require_log
 from slugline_cli.options import Environ, data_option
 from slugline_cli.process import first_of, run_until_stopped
 from slugline_cli.progress import until_read
-from slugline_cli.services import BOTH, INGEST, SYNDICATE, Role, alone, projections_of, view_path
+from slugline_cli.services import BOTH, INGEST, SYNDICATE, Projections, Role, alone, view_path
 from slugline_cli.tools import tool_settings
-from slugline_syndicate.deliveries.runtime import DeliveryViews
 
 ROLES = {role.name: role for role in (BOTH, INGEST, SYNDICATE)}
 
@@ -50,7 +48,7 @@ async def _rebuild(role: Role, settings: Settings, stop: asyncio.Event) -> None:
     path = view_path(settings, role)
     with alone(path):  # a process that serves from it keeps us out
         async with log_to_read(settings, clock) as log:
-            made = View(path, projections_of(role, EntriesView(), DeliveryViews.make()), clock)
+            made = View(path, Projections.make().of(role), clock)
             with closing(made):
                 made.reset()
                 tail = Tail(log, made, clock)

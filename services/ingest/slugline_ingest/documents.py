@@ -7,11 +7,14 @@ from aiohttp import web
 from slugline.errors import InvalidInputError, Mistake
 from slugline.web.problems import Problem
 from slugline_ingest.extractors import Extractor
+from slugline_ingest.extractors.jsonld import LINKED_DATA, JsonLdExtractor
 from slugline_ingest.extractors.text import FlatTextExtractor
+from slugline_ingest.fetching.charset import stated_charset
 from slugline_ingest.sanitise import clean_text
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _XML = re.compile(rb"<(?:\?xml|rss|feed)\b", re.IGNORECASE)
+_PAGE = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _HTML = re.compile(rb"<[a-z!/]", re.IGNORECASE)
 _JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"\]]")
 #: What a charset is read as (WHATWG Encoding, 4.2): curly quotes are in the one, not in the other.
@@ -20,15 +23,14 @@ _MEANT = dict.fromkeys(("iso-8859-1", "latin1", "latin-1", "us-ascii", "ascii"),
 
 def extractors_by_type() -> dict[str, Extractor]:
     """Every extractor by the media types that it takes."""
-    return {
-        kind: extractor for extractor in (FlatTextExtractor(),) for kind in extractor.media_types
-    }
+    extractors: tuple[Extractor, ...] = (FlatTextExtractor(), JsonLdExtractor())
+    return {kind: extractor for extractor in extractors for kind in extractor.media_types}
 
 
 def extractor_for(kind: str, data: bytes) -> Extractor:
     """The extractor for *kind*; looked for in *data* where that is only bytes. Raises Problem 415."""
     known = extractors_by_type()
-    kind = sniff(data) if kind in ("application/octet-stream", "") else kind
+    kind = sniff(data) if kind in ("application/octet-stream", "application/json", "") else kind
     if kind not in known:
         detail = f"{kind} is not a kind of document that this version reads; it reads {', '.join(known)}."
         raise Problem(415, "Unknown kind of document", detail)
@@ -40,12 +42,14 @@ def sniff(data: bytes) -> str:
     if data.startswith(_UTF_16):
         return "text/plain"
     start = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if _PAGE.search(start) and start.startswith(b"<"):
+        return "text/html"
     if _XML.match(start):
         return "application/xml"
     if _HTML.match(start):
         return "text/html"
     if _JSON.match(start):
-        return "application/json"
+        return LINKED_DATA if b'"@' in start else "application/json"
     return "application/octet-stream" if b"\x00" in start else "text/plain"
 
 
@@ -60,7 +64,8 @@ def text_of_document(data: bytes, charset: str | None = None) -> str:
 
 
 def _decoded(data: bytes, charset: str | None) -> str:
-    name = "utf-16" if data.startswith(_UTF_16) else (charset or "utf-8").strip()
+    stated = charset or stated_charset(data) or "utf-8"
+    name = "utf-16" if data.startswith(_UTF_16) else stated.strip()
     try:
         return data.decode(_MEANT.get(name.casefold(), name))
     except UnicodeDecodeError as error:

@@ -1,14 +1,12 @@
 """Ingest over HTTP: requests to use cases, results to answers; no rules of its own."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Protocol, TypeVar
 
 import orjson
 from aiohttp import web
 
-from slugline.blog import BlogId, BlogState, is_blog_id
+from slugline.blog import BlogState
 from slugline.clock import Clock
 from slugline.codec import to_json
 from slugline.entry import WITHDRAWN_BY_API, Entry, EntryId, is_entry_id
@@ -28,24 +26,13 @@ from slugline_ingest.described import (
     PUT_ENTRY,
 )
 from slugline_ingest.documents import extractor_for, location_of, text_of_document
+from slugline_ingest.elsewhere import Elsewhere, in_a_thread
 from slugline_ingest.extractors import Document
 from slugline_ingest.merge import plan_snapshot
+from slugline_ingest.named import blog_id_of
 from slugline_ingest.plan import Plan, created_or_known, oldest_first
 from slugline_ingest.pushed import PushedBlog, PushedEntry, entries_of, read_entries
 from slugline_ingest.writer import BlogWriter, Written
-
-T = TypeVar("T")
-
-
-class Elsewhere(Protocol):
-    """Runs a long, pure computation somewhere else than on the event loop."""
-
-    async def __call__(self, work: Callable[[], T]) -> T: ...
-
-
-async def in_a_thread(work: Callable[[], T]) -> T:
-    """The `Elsewhere` of a running service."""
-    return await asyncio.to_thread(work)
 
 
 class Routes:
@@ -97,7 +84,7 @@ class Routes:
     # --- blogs ------------------------------------------------------------------------------------
 
     async def put_blog(self, request: web.Request) -> web.Response:
-        blog_id = _blog_id(request)
+        blog_id = blog_id_of(request)
         pushed = check(PushedBlog, await read_json(request))
 
         def planner(plan: Plan) -> None:
@@ -106,7 +93,7 @@ class Routes:
         return _answer(await self._writer.write(blog_id, planner))
 
     async def get_blog(self, request: web.Request) -> web.Response:
-        blog_id = _blog_id(request)
+        blog_id = blog_id_of(request)
         row = self._entries.blog(blog_id)
         if row is None:
             raise not_found("blog", blog_id)
@@ -115,7 +102,7 @@ class Routes:
     # --- entries ----------------------------------------------------------------------------------
 
     async def post_entries(self, request: web.Request) -> web.Response:
-        blog_id, now = _blog_id(request), self._clock.now()
+        blog_id, now = blog_id_of(request), self._clock.now()
         value = await read_json(request)
         entries = await self._elsewhere(
             lambda: entries_of(read_entries(value), blog_id, now, listed=isinstance(value, list))
@@ -131,7 +118,7 @@ class Routes:
         return _answer(await self._writer.write(blog_id, planner))
 
     async def put_entry(self, request: web.Request) -> web.Response:
-        blog_id, entry_id, now = _blog_id(request), _entry_id(request), self._clock.now()
+        blog_id, entry_id, now = blog_id_of(request), _entry_id(request), self._clock.now()
         pushed = check(PushedEntry, await read_json(request))
         if pushed.id not in (None, entry_id):
             raise InvalidInputError(
@@ -148,14 +135,14 @@ class Routes:
         return _answer(await self._writer.write(blog_id, planner))
 
     async def get_entry(self, request: web.Request) -> web.Response:
-        blog_id, entry_id = _blog_id(request), _entry_id(request)
+        blog_id, entry_id = blog_id_of(request), _entry_id(request)
         row = self._entries.entry(blog_id, entry_id)
         if row is None:
             raise not_found("entry", entry_id)
         return _json({**to_json(row.entry), "sequence": row.sequence})
 
     async def delete_entry(self, request: web.Request) -> web.Response:
-        blog_id, entry_id = _blog_id(request), _entry_id(request)
+        blog_id, entry_id = blog_id_of(request), _entry_id(request)
 
         def planner(plan: Plan) -> None:
             row = plan.state.entries.get(entry_id)
@@ -168,7 +155,7 @@ class Routes:
     # --- documents --------------------------------------------------------------------------------
 
     async def post_document(self, request: web.Request) -> web.Response:
-        blog_id = _blog_id(request)
+        blog_id = blog_id_of(request)
         location = location_of(request)
         data = await read_bytes(request)
         extractor = extractor_for(request.content_type, data)
@@ -187,14 +174,6 @@ class Routes:
             plan_snapshot(plan, blog_id, self._authority, snapshot)
 
         return _answer(await self._writer.write(blog_id, planner))
-
-
-def _blog_id(request: web.Request) -> BlogId:
-    name = request.match_info["blog"]
-    if not is_blog_id(name):
-        rule = "use a-z, 0-9, '.', '_' and '-', at most 100, beginning with a letter or digit"
-        raise InvalidInputError(Mistake("blog", f"{name[:100]!r} cannot name a blog: {rule}"))
-    return BlogId(name)
 
 
 def _entry_id(request: web.Request) -> EntryId:

@@ -45,6 +45,7 @@ class Member:
         self._told: frozenset[int] | None = None
         #: When the group began to share out anew; None while it is settled.
         self._sharing_since: float | None = None
+        self._trouble = ""
 
     async def run(self) -> None:
         """Take part; after a failure own nothing, and take part again."""
@@ -52,9 +53,15 @@ class Member:
             try:
                 await self._take_part()
             except LogUnavailableError as error:
-                logger.warning("ownership.interrupted", group=self._group, reason=str(error))
+                self._interrupted(str(error))
             await self.tell(frozenset())
             await self._clock.sleep(RETRY)
+
+    def _interrupted(self, reason: str) -> None:
+        """Told once for each reason, however often it is tried."""
+        if reason != self._trouble:
+            logger.warning("ownership.interrupted", group=self._group, reason=reason)
+        self._trouble = reason
 
     async def leave(self) -> None:
         """Give up everything before the group learns of it; nothing is told after that."""
@@ -70,6 +77,7 @@ class Member:
     async def assigned(self, share: frozenset[int]) -> None:
         """The group gave us *share*."""
         self._sharing_since = None
+        self._trouble = ""
         await self.tell(share)
 
     async def tell(self, share: frozenset[int]) -> None:
