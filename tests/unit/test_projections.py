@@ -53,7 +53,7 @@ def an_attempt(number: int) -> Attempt:
         number=1,
         status=200,
         error=None,
-        started="2026-11-22T12:00:00Z",
+        started=NOON,
         duration_ms=1,
     )
 
