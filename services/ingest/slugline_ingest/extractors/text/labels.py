@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
+from typing import NamedTuple
 
 from slugline_ingest.extractors.text.captions import is_gallery_title
 from slugline_ingest.extractors.text.lines import Line
@@ -85,8 +86,7 @@ _ADDRESS = re.compile(r"(?:https?://|www\.)\S+$|pic\.twitter\.com/|[—–-] .*@
 _CONTACT = re.compile(r"\S@\S|https?://|www\.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Path:
+class _Path(NamedTuple):
     """The cheapest reading that ends in a role, as a chain from the last line to the first."""
 
     cost: float
