@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from slugline_ingest.extractors.text.lines import Line
 from slugline_ingest.extractors.text.names import byline_of, people_of
-from slugline_ingest.extractors.text.stamp_patterns import STARTING_WORD
+from slugline_ingest.extractors.text.stamp_patterns import FIRST_WORDS, STARTING_WORD
 from slugline_ingest.extractors.text.stamps import Scan, Stamp, scan
 from slugline_ingest.extractors.text.vocabulary import KEY_EVENT, plain
 
@@ -57,6 +57,7 @@ _TAIL = 80
 _MAY_START = re.compile(
     r"[\s,;|·•:()\[\]+*/_>»▶🔴⚡🕐-🕧⏰⏱–—-]{0,6}(?:\d|[^\W\d_]{1,20}[\s.,:'’-]{1,3}[^\W_]|[午上下오قم昨今])"
 )
+_WORD = re.compile(r"[^\W\d_]+")
 _DIGIT = re.compile(r"\d")
 _MAY_END = re.compile(
     r"(?:\d|\d\s?[ap]\.?m\.?|[ap]m|Uhr|uur|\dh|hrs|\b[A-Z]{2,4}|ago|[Tt]ime|geleden|fa|назад|[前日年])"
@@ -135,6 +136,9 @@ def _phase(index: int, text: str) -> Anchor | None:
 
 
 def _front(index: int, text: str) -> Anchor | None:
+    word = _WORD.match(text[:_TAIL])
+    if word and word[0].casefold() not in FIRST_WORDS:
+        return None
     read = scan(text)
     kind = _kind(read.stamp)
     if kind is None:
