@@ -109,7 +109,7 @@ def _recovered(health: Health, now: datetime) -> Health:
     if health.until is not None and now < health.until:
         # It was under way when another lane was told to wait: the wait stands.
         return replace(health, dead=0, last_success=now)
-    if _is_healthy(health) and _is_recent(health.last_success, now):
+    if _is_known_healthy(health, now):
         return health
     return Health(
         at_once=min(health.at_once + 1, AT_ONCE),
@@ -120,12 +120,15 @@ def _recovered(health: Health, now: datetime) -> Health:
     )
 
 
-def _is_healthy(health: Health) -> bool:
-    return health.at_once == AT_ONCE and not health.failures and not health.dead
-
-
-def _is_recent(success: datetime | None, now: datetime) -> bool:
-    return success is not None and timedelta(0) <= now - success < LAST_SUCCESS_WITHIN
+def _is_known_healthy(health: Health, now: datetime) -> bool:
+    success = health.last_success
+    return (
+        success is not None
+        and success <= now < success + LAST_SUCCESS_WITHIN
+        and health.at_once == AT_ONCE
+        and not health.failures
+        and not health.dead
+    )
 
 
 def _trouble(health: Health, head: Head, answer: Answer, now: datetime, rng: Random) -> Judgement:

@@ -132,14 +132,13 @@ class CursorsView:
             self._db.execute("DELETE FROM cursor WHERE id = ?", (name,))
             return
         epoch = decode_cursor(name, record.value).epoch
-        held = self._db.execute("SELECT epoch FROM cursor WHERE id = ?", (name,)).fetchone()
-        if held and held[0] > epoch:
-            self._zombies.append(name)
-            return
-        self._db.execute(
-            "INSERT OR REPLACE INTO cursor VALUES (?, ?, ?, ?)",
+        changed = self._db.execute(
+            "INSERT INTO cursor VALUES (?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
+            " epoch = excluded.epoch, data = excluded.data WHERE epoch <= excluded.epoch",
             (name, record.partition, epoch, record.value),
-        )
+        ).rowcount
+        if not changed:
+            self._zombies.append(name)
 
     def committed(self) -> None:
         claims, self._claims = self._claims, {}

@@ -73,7 +73,7 @@ class Worker:
         """The event at *ref*, which is wanted, has arrived."""
         p = ref.partition
         self.progress.has_work(ref)
-        if not self._head_waits(p):
+        if p not in self._busy and p not in self._ready and not self._head_waits(p):
             self._make_ready(p)
             self.pump()
 
