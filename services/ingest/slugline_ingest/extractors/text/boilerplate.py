@@ -11,7 +11,7 @@ from slugline_ingest.extractors.text.traits import End
 
 
 def _alternatives(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
 
 
 _LINE = _alternatives(LINES)
@@ -70,7 +70,7 @@ def _straight(text: str) -> str:
 
 def is_boilerplate(text: str) -> bool:
     """Whether *text* as a whole is on the list of furniture."""
-    plain = _straight(text[:_OPENING_READ]).strip(" .>»→›|•-–—")
+    plain = _straight(text[:_OPENING_READ]).strip(" .>»→›|•-–—").lower()
     if len(plain) <= _LONGEST_LABEL and _LINE.fullmatch(plain):
         return True
     return _OPENING.match(plain) is not None
@@ -90,7 +90,7 @@ def is_tail_heading(text: str) -> bool:
     """Whether *text* heads a list of other stories."""
     if len(text) > 2 * _LONGEST_LABEL:
         return False
-    plain = _straight(text).strip(" .:>»→›|•-–—")
+    plain = _straight(text).strip(" .:>»→›|•-–—").lower()
     return len(plain) <= _LONGEST_LABEL and _TAIL_HEADING.fullmatch(plain) is not None
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
+from typing import NamedTuple
 
 from slugline_ingest.extractors.text.captions import is_gallery_title
 from slugline_ingest.extractors.text.lines import Line
@@ -85,8 +86,7 @@ _ADDRESS = re.compile(r"(?:https?://|www\.)\S+$|pic\.twitter\.com/|[—–-] .*@
 _CONTACT = re.compile(r"\S@\S|https?://|www\.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Path:
+class _Path(NamedTuple):
     """The cheapest reading that ends in a role, as a chain from the last line to the first."""
 
     cost: float
@@ -126,10 +126,12 @@ def _advanced(
 ) -> list[_Path]:
     best: dict[Role, tuple[float, _Path]] = {}
     for path in paths:
+        so_far = path.cost
         for role, step in _STEPS[path.role].items():
-            if role not in costs:
+            own = costs.get(role)
+            if own is None:
                 continue
-            cost = path.cost + step + costs[role]
+            cost = so_far + step + own
             least = best[role][0] if role in best else inf
             if role in _JUDGED and cost < least + _SAME:
                 cost -= _bonus(path, role, gist, reading)
@@ -151,7 +153,7 @@ def _stuck(paths: Sequence[_Path]) -> list[_Path]:
 
 
 #: The roles for which the entry's heading speaks, by no more than _SAME, or against.
-_JUDGED = (Role.CARD, Role.HEADING, Role.ECHO)
+_JUDGED = frozenset((Role.CARD, Role.HEADING, Role.ECHO))
 
 
 def _bonus(path: _Path, role: Role, gist: Gist, reading: Reading) -> float:
@@ -167,7 +169,7 @@ def _bonus(path: _Path, role: Role, gist: Gist, reading: Reading) -> float:
     if role is Role.HEADING and path.role is Role.HEADING and not reading.cards:
         return 2.2
     if role is Role.ECHO:
-        return 0.0 if likeness(path.heading, gist) > 1 else -_BEAM
+        return 0.0 if path.heading.folded == gist.folded else -_BEAM
     return 0.0
 
 
