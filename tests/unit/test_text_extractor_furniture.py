@@ -139,3 +139,21 @@ def test_a_date_alone_above_the_first_entry_dates_times_without_one() -> None:
         "20 17:20",
         "20 16:20",
     ]
+
+
+@pytest.mark.parametrize(
+    ("title", "minutes", "count"),
+    [
+        ("A day in the life of a lighthouse keeper", ("30", "00", "15", "40"), 0),
+        ("A day in the life of a lighthouse keeper", ("31", "00", "15", "40"), 4),
+        ("Lighthouse on fire: The latest", ("30", "00", "15", "40"), 4),
+    ],
+)
+def test_round_times_alone_are_those_of_a_diary_unless_the_title_tells_of_news(
+    title: str, minutes: tuple[str, ...], count: int
+) -> None:
+    lines = [
+        f"{hour:02}:{minute} The keeper climbs the {hour} stairs, and counts them all aloud."
+        for hour, minute in enumerate(minutes, start=5)
+    ]
+    assert len(read("\n".join([title, *lines])).entries) == count

@@ -25,6 +25,7 @@ _LONGEST_SENTENCE_TITLE = 140
 _LONGEST_FURNITURE = 70
 _LONGEST_MENU = 40
 _LONGEST_STANDFIRST = 240
+_WORDS_OF_STANDFIRST = 4
 _LONGEST_SENTENCES = 130
 _TEASERS_WITHIN = 60
 _ALIKE = 0.6
@@ -116,7 +117,9 @@ def _may_be_title(lines: Sequence[Line]) -> bool:
 def _is_standfirst(rest: Sequence[Line], *, spaced: bool) -> bool:
     first, below = rest[0], rest[1:]
     traits = first.traits
-    if traits.bulleted or is_key_points(first.text) or traits.width > _LONGEST_STANDFIRST:
+    # A label such as `Die wichtigsten Entwicklungen` with nothing under it heads no teasers.
+    labels = is_key_points(first.text) and (bool(below) or traits.words < _WORDS_OF_STANDFIRST)
+    if traits.bulleted or labels or traits.width > _LONGEST_STANDFIRST:
         return False
     if spaced and first.apart and below and not below[0].apart:
         return not looks_like_heading(first)

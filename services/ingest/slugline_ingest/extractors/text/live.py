@@ -30,6 +30,7 @@ _MOSTLY_TOLD = 0.8
 _FEWEST = 3
 _MACHINE_SHARE = 0.4
 _IN_ORDER = 0.55
+_ENOUGH_ROUND = 4
 _TELLING = 0.5
 
 
@@ -49,7 +50,8 @@ def are_entries(pattern: Pattern, pieces: Sequence[Piece], head: Head) -> bool:
         return bool(said) or _are_told(pieces)
     if pattern.family[1] is Form.WHOLE:
         return 2 * sum(map(_says_something, pieces)) >= len(pieces)
-    if not _is_in_order(pattern.cuts):
+    planned = _are_round(pattern.cuts) and not MAYBE_LIVE.search(head.title)
+    if planned or not _is_in_order(pattern.cuts):
         return False
     telling = sum(bool(piece.rows and piece.title) for piece in pieces)
     if telling >= _TELLING * len(pieces):
@@ -79,6 +81,12 @@ def _is_in_order(cuts: Sequence[Anchor]) -> bool:
     rises = sum(a < b for a, b in pairwise(keys))
     falls = sum(a > b for a, b in pairwise(keys))
     return max(rises, falls) >= _IN_ORDER * max(1, rises + falls)
+
+
+def _are_round(cuts: Sequence[Anchor]) -> bool:
+    """Whether all times are those of a programme or a diary: whole quarters, tens and fives."""
+    minutes = [a.stamp.minute for a in cuts if a.stamp.hour is not None]
+    return len(minutes) >= _ENOUGH_ROUND and not any(minute % 5 for minute in minutes)
 
 
 def _words_of(texts: Sequence[str]) -> int:
