@@ -4,6 +4,8 @@
 the embedded log, read into the view, matched, rendered, signed and sent to 50 subscriptions, until
 every cursor and attempt is back in the log. The aiohttp loop posts what was signed before. CPU time
 is this process's, all threads; the receiver is another process; rounds are interleaved, on uvloop.
+Then 20 events are published each second: how long from the call to the answer of each subscription.
+The bare loop posts as much at the same pace.
 """
 
 import asyncio
@@ -12,19 +14,21 @@ import pstats
 import ssl
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import aiohttp
 import click
 import orjson
 import uvloop
 from rich.console import Console
+from rich.table import Table
 
 from slugline.clock import SystemClock
 from slugline.egress import EgressGuard, SystemResolver
@@ -57,6 +61,11 @@ from tests.bench.bench_sender import (
 from tests.bench.receiving import receiver
 from tests.builders import an_entry, an_event
 
+#: Events per second, seconds of a round and rounds, where the pace is given.
+RATE, PACED, PACED_ROUNDS = 20, 5.0, 2
+
+T = TypeVar("T")
+
 
 @dataclass
 class Counted:
@@ -67,12 +76,18 @@ class Counted:
     left: int = 0
     done: asyncio.Event = field(default_factory=asyncio.Event)
     kept: list[Request] = field(default_factory=list)
+    #: When each event was published, and how long after that it was answered, in seconds.
+    published: dict[str, float] = field(default_factory=dict)
+    late: list[float] = field(default_factory=list)
 
     async def post(self, request: Request) -> Answer:
         answer = await self.exchange.post(request)
         assert answer.success, answer.error
         if request.url == self.first_url:
             self.kept.append(request)
+        since = self.published.get(request.headers[0][1])
+        if since is not None:
+            self.late.append(time.perf_counter() - since)
         self.left -= 1
         if not self.left:
             self.done.set()
@@ -106,6 +121,69 @@ class Running:
         while not self.deliveries.flushed:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         return EVENTS * SUBSCRIPTIONS / (time.process_time() - before)
+
+    async def deliver_late(self, seconds: float) -> list[float]:
+        """How late each delivery is of 20 events published each second."""
+        self.round += 1
+        text = "The ferry stays in port. " * 35
+        count = round(seconds * RATE)
+        events = [
+            an_event(an_entry(f"l{self.round}-{n}", body_html=f"<p>{text}</p>", body_text=text))
+            for n in range(count)
+        ]
+        self.counted.late.clear()
+        self.counted.left = count * SUBSCRIPTIONS
+        self.counted.done.clear()
+        async for event in paced(events):
+            self.counted.published[event.id] = time.perf_counter()
+            await self.log.publish([encode(event)])
+        await self.counted.done.wait()
+        self.counted.published.clear()
+        return list(self.counted.late)
+
+
+async def paced(things: Sequence[T]) -> AsyncIterator[T]:
+    """*things*, 20 of them each second."""
+    start = time.perf_counter()
+    for n, thing in enumerate(things):
+        await asyncio.sleep(max(0.0, start + n / RATE - time.perf_counter()))
+        yield thing
+
+
+async def bare_late(
+    session: aiohttp.ClientSession, request: Request, base: str, seconds: float
+) -> list[float]:
+    """How late each post is of as many as `deliver_late` makes, at the same pace."""
+    headers = {"Content-Type": "application/json", **dict(request.headers)}
+    late: list[float] = []
+
+    async def post(url: str, since: float) -> None:
+        async with session.post(url, data=request.body, headers=headers) as answer:
+            await answer.read()
+        late.append(time.perf_counter() - since)
+
+    async with asyncio.TaskGroup() as group:
+        async for _ in paced(range(round(seconds * RATE))):
+            since = time.perf_counter()
+            for n in range(SUBSCRIPTIONS):
+                group.create_task(post(f"{base}/{n}", since))
+    return late
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """Milliseconds from publishing to the answer of a subscription."""
+
+    transport: str
+    who: str
+    p50: float
+    p99: float
+
+
+def lateness(transport: str, who: str, late: list[float]) -> Lateness:
+    """Of *late*, in seconds."""
+    cuts = statistics.quantiles(late, n=100)
+    return Lateness(transport, who, cuts[49] * 1000, cuts[98] * 1000)
 
 
 def subscriptions(base: str, sealer: Sealer) -> list[Subscription]:
@@ -165,7 +243,9 @@ async def running(folder: Path, base: str, tls: ssl.SSLContext) -> AsyncIterator
         view.close()
 
 
-async def compare(base: str, transport: str, tls: ssl.SSLContext, profile: bool) -> Result:
+async def compare(
+    base: str, transport: str, tls: ssl.SSLContext, profile: bool
+) -> tuple[Result, list[Lateness]]:
     """Both, in turn, against the same receiver; the first round warms up."""
     connector = aiohttp.TCPConnector(limit=0, ssl=tls)
     figures: dict[str, list[float]] = {"ours": [], "aiohttp": []}
@@ -185,10 +265,18 @@ async def compare(base: str, transport: str, tls: ssl.SSLContext, profile: bool)
                 }
                 bodies = [(name, r.body) for name, r in sent]
                 figures["aiohttp"].append(await cost(bare(session, signed), base, bodies))
+            late = []
+            for _ in range(PACED_ROUNDS):
+                ours_late = await path.deliver_late(PACED)
+                theirs_late = await bare_late(session, path.counted.kept[-1], base, PACED)
+                late += [
+                    lateness(transport, "ours", ours_late),
+                    lateness(transport, "bare aiohttp", theirs_late),
+                ]
             if profile:
                 await show_profile(path)
     ours, theirs = (statistics.median(values[1:]) for values in figures.values())
-    return Result(transport, ours, theirs, ours / theirs, TARGETS[transport])
+    return Result(transport, ours, theirs, ours / theirs, TARGETS[transport]), late
 
 
 async def show_profile(path: Running) -> None:
@@ -196,6 +284,17 @@ async def show_profile(path: Running) -> None:
     with cProfile.Profile(time.thread_time) as profile:
         await path.deliver()
     pstats.Stats(profile).sort_stats("tottime").print_stats(35)
+
+
+def late_table(found: list[Lateness]) -> Table:
+    """For people."""
+    shown = Table("", "", "p50", "p99")
+    for row in found:
+        shown.add_row(row.transport, row.who, f"{row.p50:.1f}", f"{row.p99:.1f}")
+    shown.title = (
+        f"ms from publishing to the answer, {RATE} events/s × {SUBSCRIPTIONS} (target 4, 8)"
+    )
+    return shown
 
 
 @click.command(help=__doc__)
@@ -207,9 +306,11 @@ def main(file: Path | None, profile: bool) -> None:
             plain = uvloop.run(compare(f"http://127.0.0.1:{port}", "plain", tls, profile))
         with receiver(certificate) as port:
             secure = uvloop.run(compare(f"https://127.0.0.1:{port}", "TLS", tls, False))
-    Console().print(table([plain, secure]))
+    Console().print(table([plain[0], secure[0]]))
+    Console().print(late_table([*plain[1], *secure[1]]))
     if file:
-        figures = [asdict(result) for result in (plain, secure)]
+        results: list[Result | Lateness] = [plain[0], secure[0], *plain[1], *secure[1]]
+        figures = [asdict(result) for result in results]
         file.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
 
 
