@@ -47,7 +47,7 @@ class Delivery(NamedTuple):
 class Lane:
     """Made when there is work in *partition*, gone when there is none. It alone moves the position."""
 
-    __slots__ = ("_ahead", "_context", "_p", "_progress")
+    __slots__ = ("_ahead", "_context", "_p", "_progress", "_waited")
 
     def __init__(self, partition: int, progress: Progress, context: Context) -> None:
         self._p = partition
@@ -55,6 +55,8 @@ class Lane:
         self._context = context
         #: Events at and after the position, read together.
         self._ahead: Iterator[EventRef] = iter(())
+        #: Whether others had a turn since the last read: an attempt gives them one.
+        self._waited = True
 
     async def step(self) -> Step:
         """Do what comes next: one attempt, or none."""
@@ -69,6 +71,7 @@ class Lane:
             self._pass(ref, "superseded")
             return Step.NEXT
         head = self._progress.head(ref)
+        self._waited = True
         answer = await attempt(
             self._context,
             self._progress,
@@ -98,13 +101,15 @@ class Lane:
                 if progress.subscription.wants(ref):
                     return self._due(ref)
                 progress.look_on_from(self._p, ref.offset + 1)
+            if not self._waited:
+                await self._context.clock.sleep(0)
+            self._waited = False
             refs = source.from_offset(self._p, progress.position(self._p))
             if not refs:
                 # No await from here to where this is read: an event that arrives wakes the lane.
                 progress.idle(self._p)
                 return None
             self._ahead = iter(refs)
-            await self._context.clock.sleep(0)
 
     def _due(self, ref: EventRef) -> EventRef:
         self._progress.behind[self._p] = ref.written_at
