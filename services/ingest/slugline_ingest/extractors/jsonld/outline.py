@@ -25,9 +25,7 @@ _START = re.compile(
     rf"|(?:html|base|link|meta)\b[^<>]{{0,{TAG}}}>)",
     re.IGNORECASE,
 )
-_KINDS = ("script", "style", "textarea", "title", "xmp", "template")
-_ENDS = {kind: re.compile(rf"</{kind}[\s/>]|\Z", re.IGNORECASE) for kind in _KINDS}
-_COMMENT_END = re.compile(r"--!?>|\Z")
+_AFTER_NAME = frozenset(" \t\n\r\f/>")
 _WANTED_SCRIPT = re.compile(r"ld\+json", re.IGNORECASE)
 _ID = re.compile(r"""<[a-zA-Z][^<>]{0,400}?\sid\s*=\s*["']?([^\s"'<>]{1,200})""")
 
@@ -81,11 +79,22 @@ def wanted(page: str) -> Iterator[str]:
             position = match.end()
             yield match.group(0)
             continue
-        end = _COMMENT_END if comment else _ENDS[kind.lower()]
-        stop = end.search(page, match.end())
-        position = stop.end() if stop else len(page)
+        stop, position = _end_of(kind.lower() if kind else "", page, match.end())
         if kind and _is_wanted(kind.lower(), match.group(0)):
-            yield page[match.start() : stop.start() if stop else None] + f"</{kind}>"
+            yield f"{page[match.start() : stop]}</{kind}>"
+
+
+def _end_of(kind: str, page: str, start: int) -> tuple[int, int]:
+    """Where the element of *kind* that was opened before *start* ends ("": a comment), and goes on after."""
+    mark = f"</{kind}" if kind else "-->"
+    while (stop := page.find(mark[:2] if kind else mark, start)) >= 0:
+        after = stop + len(mark)
+        if not kind:
+            return stop, after
+        if page[stop:after].lower() == mark and page[after : after + 1] in _AFTER_NAME:
+            return stop, after
+        start = stop + 2
+    return len(page), len(page)
 
 
 def _next_start(page: str, position: int) -> re.Match[str] | None:
