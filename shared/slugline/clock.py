@@ -1,6 +1,7 @@
 """The only module that asks for the time or sleeps; everybody else takes a Clock."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -22,13 +23,13 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock. Its sleep and monotonic time are the running event loop's."""
+    """The machine's clock; it sleeps by the running event loop."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+        return time.monotonic()  # not the loop's, which uvloop counts in whole milliseconds
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
@@ -40,8 +41,11 @@ def rfc3339(instant: datetime) -> str:
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """The inverse of `rfc3339`. Raises ValueError for anything without a zone."""
+    """The inverse of `rfc3339`. Raises ValueError for anything without a zone, and outside our years."""
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone; write 2026-11-22T14:05:00Z or …+01:00")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is outside the years 1 to 9999 in UTC") from error

@@ -175,7 +175,7 @@ def test_of_attempts_that_cannot_be_written_the_newest_are_kept_in_order() -> No
     made = progress(View(0))
     attempts = [
         Attempt(
-            event=f"id-{n}", type="", number=1, status=200, error=None, started="", duration_ms=1
+            event=f"id-{n}", type="", number=1, status=200, error=None, started=NOON, duration_ms=1
         )
         for n in range(ATTEMPTS_WAITING + 3)
     ]

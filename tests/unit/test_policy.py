@@ -85,6 +85,26 @@ def test_a_success_forgets_every_failure_before_it() -> None:
     assert endpoint.waits_out() <= 6 * SECOND
 
 
+def test_a_success_that_was_under_way_when_the_wait_began_does_not_end_it() -> None:
+    endpoint = Endpoint()
+    endpoint.hears(answered(429, HOUR))
+    endpoint.hears(answered(200))
+    assert endpoint.health.until == NOON + HOUR
+    assert endpoint.health.at_once == 1
+    assert endpoint.health.last_success == NOON
+    endpoint.waits_out()
+    endpoint.hears(answered(200))
+    assert endpoint.health == Health(last_success=NOON + HOUR, at_once=2)
+
+
+@pytest.mark.parametrize("later", [timedelta(0), SECOND * 0.99, SECOND, -SECOND])
+def test_a_success_after_a_success_is_the_same_state_for_a_second(later: timedelta) -> None:
+    health = Health(last_success=NOON)
+    after = judge(health, HEAD, answered(200), NOON + later, Random(1)).health
+    assert (after is health) == (timedelta(0) <= later < SECOND)
+    assert after == (health if after is health else Health(last_success=NOON + later))
+
+
 def test_after_trouble_one_request_goes_out_and_one_more_for_each_success_up_to_four() -> None:
     endpoint = Endpoint()
     assert endpoint.health.at_once == 4

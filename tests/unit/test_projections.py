@@ -53,7 +53,7 @@ def an_attempt(number: int) -> Attempt:
         number=1,
         status=200,
         error=None,
-        started="2026-11-22T12:00:00Z",
+        started=NOON,
         duration_ms=1,
     )
 
@@ -139,6 +139,17 @@ def test_of_attempts_the_newest_are_kept_for_each_subscription(applied: Applied)
     kept = [attempt["event"] for _, attempt in applied.views.attempts.page("sub-1", None, 10_000)]
     assert kept == [f"id-{n}" for n in reversed(range(100, 600))]
     assert len(applied.views.attempts.page("sub-2", None, 10)) == 1
+
+
+def test_attempts_are_paged_from_any_place_across_flushes_of_any_size(applied: Applied) -> None:
+    for first, count in ((0, 3), (3, 1), (4, 500), (504, 0), (504, 2)):
+        applied.apply(encode_attempts("sub-1", [an_attempt(first + n) for n in range(count)]))
+    page, after, found = applied.views.attempts.page, None, []
+    while items := page("sub-1", after, 7):
+        after = items[-1][0]
+        found += [attempt["event"] for _, attempt in items]
+
+    assert found == [f"id-{n}" for n in reversed(range(6, 506))]
 
 
 def test_the_history_of_a_deleted_subscription_goes_with_it(applied: Applied) -> None:

@@ -15,7 +15,7 @@ from slugline.errors import UndecodableRecordError, ViewDamagedError, ViewFullEr
 from slugline.log import StoredRecord, TopicPartition
 
 #: Counts up with every change to any table; another number in a file means: rebuild.
-VERSION = 2
+VERSION = 3
 
 _SCHEMA = """
 CREATE TABLE position(topic TEXT, partition INTEGER, next INTEGER NOT NULL, last INTEGER, digest BLOB,

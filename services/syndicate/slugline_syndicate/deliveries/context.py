@@ -1,11 +1,13 @@
 """What every worker of a process shares, and how one attempt is made."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from slugline.clock import Clock, rfc3339
+from prometheus_client import Counter
+
+from slugline.clock import Clock
 from slugline.log import Log
 from slugline.telemetry import Metrics
 from slugline_syndicate.deliveries.exchange import Answer, Exchange, Request
@@ -31,6 +33,15 @@ class Context:
     gate: Gate
     moved: Callable[[Progress], None]
     metrics: Metrics
+    #: A label is looked up once, not with every delivery.
+    _outcomes: dict[str, Counter] = field(default_factory=dict)
+
+    def count(self, outcome: str) -> None:
+        """Count a delivery in the metrics."""
+        counter = self._outcomes.get(outcome)
+        if counter is None:
+            counter = self._outcomes[outcome] = self.metrics.deliveries.labels(outcome)
+        counter.inc()
 
     def soon(self) -> datetime:
         """When to try again after a fault of our own."""
@@ -40,19 +51,19 @@ class Context:
 async def attempt(
     context: Context, progress: Progress, event_id: str, kind: str, number: int, body: bytes
 ) -> Answer:
-    """Send *body*, signed now, and note what came of it."""
+    """Send *body*, signed now, and note what came of it: the caller tells that *progress* moved."""
     subscription = progress.subscription
     started = context.clock.now()
     try:
         secrets = [context.unseal(sealed) for sealed in subscription.secrets]
     except SealBrokenError as error:
         answer = Answer(error=f"sealed: {error}", our_fault=True)
+        seconds = 0.0
     else:
         headers = signed_headers(secrets, event_id, started, body)
-        answer = await context.exchange.post(
-            Request(url=subscription.url, headers=headers, body=body)
-        )
-        context.metrics.attempt_seconds.observe(answer.duration.total_seconds())
+        answer = await context.exchange.post(Request(subscription.url, headers, body))
+        seconds = answer.duration.total_seconds()
+        context.metrics.attempt_seconds.observe(seconds)
     progress.note(
         Attempt(
             event=event_id,
@@ -60,9 +71,8 @@ async def attempt(
             number=number,
             status=answer.status,
             error=answer.error,
-            started=rfc3339(started),
-            duration_ms=round(answer.duration.total_seconds() * 1000),
+            started=started,
+            duration_ms=round(seconds * 1000),
         )
     )
-    context.moved(progress)
     return answer

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import orjson
 
@@ -38,10 +38,12 @@ def encode_cursor(cursor: Cursor) -> Record:
         "epoch": cursor.epoch,
         "positions": {str(p): offset for p, offset in cursor.positions.items()},
         "order": cursor.order,
-        "health": _packed(cursor.health, Health()),
+        "health": _packed(cursor.health, _HEALTHY, _HEALTH),
     }
     if cursor.heads:
-        value["heads"] = {str(p): _packed(h, Head(offset=-1)) for p, h in cursor.heads.items()}
+        value["heads"] = {
+            str(p): _packed(head, _UNTRIED, _HEAD) for p, head in cursor.heads.items()
+        }
     if cursor.gaps:
         value["gaps"] = {str(p): offset for p, offset in cursor.gaps.items()}
     return _record(cursor.subscription_id, orjson.dumps(value))
@@ -66,8 +68,10 @@ def decode_cursor(subscription_id: str, value: bytes) -> Cursor:
             subscription_id=subscription_id,
             epoch=body["epoch"],
             positions=positions_of(body["positions"]),
-            health=_unpacked(Health, body.get("health", {})),
-            heads={int(p): _unpacked(Head, head) for p, head in body.get("heads", {}).items()},
+            health=_unpacked(Health, body.get("health", {}), _HEALTH),
+            heads={
+                int(p): _unpacked(Head, head, _HEAD) for p, head in body.get("heads", {}).items()
+            },
             gaps=positions_of(body.get("gaps", {})),
             order=body.get("order", 0),
         )
@@ -77,9 +81,17 @@ def decode_cursor(subscription_id: str, value: bytes) -> Cursor:
 
 State = TypeVar("State", Health, Head)
 
+# Cursors are written and read all the time: what is the same for all of them is looked up once.
+_HEALTH = tuple(f.name for f in fields(Health))
+_HEAD = tuple(f.name for f in fields(Head))
+_HEALTHY, _UNTRIED = Health(), Head(offset=-1)
+_INSTANTS = frozenset(
+    {"failing_since", "until", "disabled_at", "last_success", "first_server_error"}
+)
 
-def _packed(state: Health | Head, default: Health | Head) -> dict[str, Any]:
-    pairs = ((f.name, getattr(state, f.name)) for f in fields(state))
+
+def _packed(state: State, default: State, names: tuple[str, ...]) -> dict[str, Any]:
+    pairs = [(name, getattr(state, name)) for name in names]
     return {
         name: rfc3339(value) if isinstance(value, datetime) else value
         for name, value in pairs
@@ -87,13 +99,7 @@ def _packed(state: Health | Head, default: Health | Head) -> dict[str, Any]:
     }
 
 
-_INSTANTS = frozenset(
-    {"failing_since", "until", "disabled_at", "last_success", "first_server_error"}
-)
-
-
-def _unpacked(kind: type[State], value: Mapping[str, Any]) -> State:
-    names = {f.name for f in fields(cast(Any, kind))}
+def _unpacked(kind: type[State], value: Mapping[str, Any], names: tuple[str, ...]) -> State:
     known: dict[str, Any] = {
         n: parse_rfc3339(v) if n in _INSTANTS and v else v for n, v in value.items() if n in names
     }

@@ -17,6 +17,7 @@ class Deadlines(Generic[T]):
     def __init__(self, seconds: float, expired: Callable[[T], None]) -> None:
         self._seconds = seconds
         self._expired = expired
+        self._loop = asyncio.get_running_loop()
         self._ends: dict[T, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -29,10 +30,9 @@ class Deadlines(Generic[T]):
 
     def begin(self, item: T) -> None:
         """Give *item*, which is not among them, its time from now on."""
-        loop = asyncio.get_running_loop()
-        self._ends[item] = loop.time() + self._seconds
+        self._ends[item] = self._loop.time() + self._seconds
         if self._timer is None:
-            self._timer = loop.call_later(self._seconds, self._check, loop)
+            self._timer = self._loop.call_later(self._seconds, self._check)
 
     def end(self, item: T) -> None:
         """Forget *item*, whether it is among them or not."""
@@ -44,13 +44,13 @@ class Deadlines(Generic[T]):
             self._timer.cancel()
             self._timer = None
 
-    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check(self) -> None:
         self._timer = None
         while self._ends:
             item, end = next(iter(self._ends.items()))
-            left = end - loop.time()
+            left = end - self._loop.time()
             if left > 0:
-                self._timer = loop.call_later(left, self._check, loop)
+                self._timer = self._loop.call_later(left, self._check)
                 return
             del self._ends[item]
             self._expired(item)

@@ -1,12 +1,10 @@
 """The port of one HTTP exchange: what a delivery needs of the network."""
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """One POST. *headers* are added to those that every request has."""
 
     url: str
@@ -14,8 +12,7 @@ class Request:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """What came of a request: a *status*, or an *error* in one line, such as `timeout: …`.
 
     *our_fault* marks errors that say nothing about the endpoint and are never charged to it.

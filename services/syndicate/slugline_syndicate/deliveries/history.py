@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 
@@ -11,14 +12,14 @@ from slugline.topics import ATTEMPTS, DEAD_LETTERS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One HTTP try. *number* counts from 1 within a delivery; *started* is RFC 3339 in UTC."""
+    """One HTTP try. *number* counts from 1 within a delivery; *started* is in UTC."""
 
     event: str
     type: str
     number: int
     status: int | None
     error: str | None
-    started: str
+    started: datetime
     duration_ms: int
 
 
@@ -40,7 +41,7 @@ class DeadLetter:
 
 def encode_attempts(subscription_id: str, attempts: Sequence[Attempt]) -> Record:
     """The attempts of one flush as one record."""
-    value = orjson.dumps(list(attempts))
+    value = orjson.dumps(list(attempts), option=orjson.OPT_UTC_Z)
     key = subscription_id.encode()
     return Record(topic=ATTEMPTS, key=key, value=value, partition_key=key)
 

@@ -54,10 +54,12 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reply: asyncio.Future[Reply] | None = None
         self._used = False
+        self._loop = asyncio.get_running_loop()
+        # One for all answers: only a connection whose last answer was whole is used again.
+        self._parser = httptools.HttpResponseParser(self)
         self._reset()
 
     def _reset(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self._status = 0
         self._size = 0
         self._body = 0
@@ -77,7 +79,7 @@ class Connection(asyncio.Protocol):
             self.close()
             raise StaleConnectionError if again else LostConnectionError("closed")
         self._reset()
-        self._reply = asyncio.get_running_loop().create_future()
+        self._reply = self._loop.create_future()
         try:
             self._transport.write(request)
             return await self._reply

@@ -1,8 +1,9 @@
 """A lane at work: the events of one subscription and partition, one after the other."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
+from typing import NamedTuple
 
 import structlog
 
@@ -29,8 +30,7 @@ class Step(Enum):
     HOLD = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """What is sent next: the event at *ref*, or the `subscription.gap` that comes before it."""
 
     ref: EventRef
@@ -155,7 +155,7 @@ class Lane:
             logger.warning(
                 "attempt.our_fault", subscription_id=progress.subscription.id, reason=answer.error
             )
-        context.metrics.deliveries.labels(_outcome(answer)).inc()
+        context.count(_outcome(answer))
         self._hold(judged.head)
         return Step.HOLD
 
@@ -193,12 +193,12 @@ class Lane:
         self._progress.gaps[self._p] = self._context.source.end(self._p)
         self._progress.heads.pop(self._p, None)
         self._progress.doomed.pop(self._p, None)
-        self._context.metrics.deliveries.labels("gap").inc()
+        self._context.count("gap")
         self._context.moved(self._progress)
 
     def _pass(self, ref: EventRef, outcome: str) -> None:
         self._progress.pass_by(ref)
-        self._context.metrics.deliveries.labels(outcome).inc()
+        self._context.count(outcome)
         self._context.moved(self._progress)
 
     def _hold(self, head: Head) -> None:

@@ -13,6 +13,8 @@ from slugline.view.tail import Tail
 LEASE = 5.0
 #: How often the log is asked, in seconds.
 ASK = 2.0
+#: How long after its end a lapse is looked for: a timer of the loop may fire a little early.
+LATE = 0.01
 
 TOPICS = (ENTRIES, SUBSCRIPTIONS, CURSORS)
 
@@ -62,7 +64,7 @@ class Lease:
         self._until = until
         left = until - self._clock.monotonic()
         if left > 0:
-            asyncio.get_running_loop().call_later(left, self._check)
+            asyncio.get_running_loop().call_later(left + LATE, self._check)
             self._on_hold()
 
     def _check(self) -> None:

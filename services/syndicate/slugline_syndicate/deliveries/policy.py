@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from random import Random
+from typing import NamedTuple
 
 from slugline_syndicate.deliveries.exchange import Answer
 
@@ -28,6 +29,8 @@ DISABLED_AFTER = timedelta(hours=120)
 AT_ONCE = 4
 #: How long a lane waits after a fault of our own.
 OUR_FAULT_WAIT = timedelta(seconds=5)
+#: How exactly the last success is known: it is for people, and each later one makes a new `Health`.
+LAST_SUCCESS_WITHIN = timedelta(seconds=1)
 
 _TROUBLE = frozenset({408, 429})
 
@@ -45,7 +48,8 @@ class Health:
     """How an endpoint has behaved. *at_once* is how many requests may be under way (slow start).
 
     *failing_since* is the first failure after the last success, *failures* how many in a row,
-    *until* when it may be asked again, *dead* how many dead letters in a row.
+    *until* when it may be asked again, *dead* how many dead letters in a row. *last_success* is
+    exact to a second.
     """
 
     failing_since: datetime | None = None
@@ -71,8 +75,7 @@ class Head:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """The new state of endpoint and event, and what becomes of the delivery, with the reason."""
 
     health: Health
@@ -103,12 +106,28 @@ def is_trouble(answer: Answer) -> bool:
 
 
 def _recovered(health: Health, now: datetime) -> Health:
+    if health.until is not None and now < health.until:
+        # It was under way when another lane was told to wait: the wait stands.
+        return replace(health, dead=0, last_success=now)
+    if _is_known_healthy(health, now):
+        return health
     return Health(
         at_once=min(health.at_once + 1, AT_ONCE),
         last_success=now,
         # A success that was under way when another lane was told 410 does not undo that.
         disabled=health.disabled,
         disabled_at=health.disabled_at,
+    )
+
+
+def _is_known_healthy(health: Health, now: datetime) -> bool:
+    success = health.last_success
+    return (
+        success is not None
+        and success <= now < success + LAST_SUCCESS_WITHIN
+        and health.at_once == AT_ONCE
+        and not health.failures
+        and not health.dead
     )
 
 

@@ -75,7 +75,13 @@ class Progress:
 
     def cursor(self) -> Cursor:
         """The cursor as it should stand in the log now."""
-        positions = {p: self._resume_at(p) for p in range(len(self._positions))}
+        behind, end = self.behind, self._end
+        positions = {
+            p: offset if p in behind else max(offset, end(p))
+            for p, offset in enumerate(self._positions)
+        }
+        for p, missed in self.missed.items():
+            positions[p] = min(positions[p], missed[0].offset)
         return Cursor(
             subscription_id=self.subscription.id,
             epoch=self.epoch,
@@ -109,10 +115,6 @@ class Progress:
         offset = self._positions[p]
         return offset if p in self.behind else max(offset, self._end(p))
 
-    def _resume_at(self, p: int) -> int:
-        missed = self.missed.get(p)
-        return min(self.seen(p), missed[0].offset) if missed else self.seen(p)
-
     # --- positions ----------------------------------------------------------------------------------
 
     def position(self, p: int) -> int:
@@ -121,7 +123,8 @@ class Progress:
 
     def look_on_from(self, p: int, offset: int) -> None:
         """Everything below *offset* was judged, and is wanted no more or done."""
-        self._positions[p] = max(self._positions[p], offset)
+        if offset > self._positions[p]:
+            self._positions[p] = offset
 
     def has_work(self, ref: EventRef) -> None:
         """The event at *ref*, which is wanted, has arrived; it is told of every one, in order."""
@@ -144,9 +147,9 @@ class Progress:
     def pass_by(self, ref: EventRef) -> None:
         """*ref* is delivered, dead or superseded: on with the next."""
         p = ref.partition
-        if not self._take_missed(ref):
+        if p not in self.missed or not self._take_missed(ref):
             self.look_on_from(p, ref.offset + 1)
-        if self.letter(ref):
+        if p in self.doomed and self.letter(ref):
             del self.doomed[p]
         self.heads.pop(p, None)
         self.behind[p] = None

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -131,14 +132,13 @@ class CursorsView:
             self._db.execute("DELETE FROM cursor WHERE id = ?", (name,))
             return
         epoch = decode_cursor(name, record.value).epoch
-        held = self._db.execute("SELECT epoch FROM cursor WHERE id = ?", (name,)).fetchone()
-        if held and held[0] > epoch:
-            self._zombies.append(name)
-            return
-        self._db.execute(
-            "INSERT OR REPLACE INTO cursor VALUES (?, ?, ?, ?)",
+        changed = self._db.execute(
+            "INSERT INTO cursor VALUES (?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
+            " epoch = excluded.epoch, data = excluded.data WHERE epoch <= excluded.epoch",
             (name, record.partition, epoch, record.value),
-        )
+        ).rowcount
+        if not changed:
+            self._zombies.append(name)
 
     def committed(self) -> None:
         claims, self._claims = self._claims, {}
@@ -219,12 +219,16 @@ class DeadLettersView:
 
 
 class AttemptsView:
-    """The projection of the attempts: the newest 500 of each subscription."""
+    """The projection of the attempts: the newest 500 of each subscription.
+
+    Kept as they stand in the log, all of one flush in one row: they are written all the time and
+    read seldom. *total* counts the attempts of a subscription up to the end of the row.
+    """
 
     topics = (ATTEMPTS,)
     schema = """
-    CREATE TABLE attempt(subscription TEXT, place INTEGER, data BLOB NOT NULL, PRIMARY KEY(subscription, place))
-    WITHOUT ROWID;
+    CREATE TABLE attempts(subscription TEXT, total INTEGER, offset INTEGER NOT NULL, data BLOB NOT NULL,
+                          PRIMARY KEY(subscription, total)) WITHOUT ROWID;
     """
 
     def bind(self, db: sqlite3.Connection) -> None:
@@ -232,24 +236,22 @@ class AttemptsView:
 
     def apply(self, record: StoredRecord) -> None:
         name = record.key.decode(errors="replace")
-        if record.value is None:
+        count = len(_attempts(record.value)) if record.value else 0
+        if not count:
             return
-        attempts = orjson.loads(_json(record.value))
-        if not isinstance(attempts, list):
-            raise UndecodableRecordError("its value is no list of attempts")
-        self._db.executemany(
-            "INSERT OR REPLACE INTO attempt VALUES (?, ?, ?)",
-            # A flush holds less than 10,000 attempts of one subscription.
-            [
-                (name, record.offset * 10_000 + index, orjson.dumps(attempt))
-                for index, attempt in enumerate(attempts)
-            ],
-        )
+        (before,) = self._db.execute(
+            "SELECT ifnull(max(total), 0) FROM attempts WHERE subscription = ?", (name,)
+        ).fetchone()
+        total = before + count
         self._db.execute(
-            "DELETE FROM attempt WHERE subscription = ?1 AND place <= (SELECT place FROM attempt"
-            " WHERE subscription = ?1 ORDER BY place DESC LIMIT 1 OFFSET ?2)",
-            (name, ATTEMPTS_KEPT),
+            "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)",
+            (name, total, record.offset, record.value),
         )
+        if total > ATTEMPTS_KEPT:
+            self._db.execute(
+                "DELETE FROM attempts WHERE subscription = ? AND total <= ?",
+                (name, total - ATTEMPTS_KEPT),
+            )
 
     def committed(self) -> None:
         """Nobody listens."""
@@ -257,14 +259,20 @@ class AttemptsView:
     def page(self, name: str, after: int | None, limit: int) -> list[tuple[int, dict[str, Any]]]:
         """Up to *limit* attempts of a subscription below the place *after*, newest first."""
         rows = self._db.execute(
-            "SELECT place, data FROM attempt WHERE subscription = ? AND place < ? ORDER BY place DESC LIMIT ?",
-            (name, _BEYOND if after is None else after, limit),
+            "SELECT offset, data FROM attempts WHERE subscription = ? ORDER BY total DESC", (name,)
         )
-        return [(place, orjson.loads(data)) for place, data in rows]
+        newest = (
+            # A flush holds less than 10,000 attempts of one subscription.
+            (offset * 10_000 + index, attempt)
+            for offset, data in rows
+            for index, attempt in reversed(list(enumerate(orjson.loads(data))))
+        )
+        kept = islice(newest, ATTEMPTS_KEPT)
+        return list(islice((pair for pair in kept if after is None or pair[0] < after), limit))
 
     def forget(self, name: str) -> None:
         """Drop those of the subscription called *name*."""
-        self._db.execute("DELETE FROM attempt WHERE subscription = ?", (name,))
+        self._db.execute("DELETE FROM attempts WHERE subscription = ?", (name,))
 
 
 def _json(value: bytes) -> bytes:
@@ -273,3 +281,13 @@ def _json(value: bytes) -> bytes:
     except orjson.JSONDecodeError as error:
         raise UndecodableRecordError(f"its value cannot be read: {error}") from error
     return value
+
+
+def _attempts(value: bytes) -> list[Any]:
+    try:
+        attempts = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise UndecodableRecordError(f"its value cannot be read: {error}") from error
+    if not isinstance(attempts, list):
+        raise UndecodableRecordError("its value is no list of attempts")
+    return attempts

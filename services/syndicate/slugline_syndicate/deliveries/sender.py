@@ -103,23 +103,20 @@ class Sender:
         data = _whole(prepared.head, request)
         kept = self._pool.take(request.url)
         if kept is not None:
+            self._under_way.begin(kept)
             try:
-                return await self._post_over(kept, data)
+                reply = await kept.exchange(data)
             except StaleConnectionError:
                 pass  # nobody answers there: once more on a fresh connection, in the same attempt
+            else:
+                self._pool.keep(kept)
+                return reply
+            finally:
+                self._under_way.end(kept)
         async with asyncio.timeout(self._limits.total - (self._clock.monotonic() - started)):
             connection = await self._connect(request.url, prepared.wanted)
             reply = await connection.exchange(data)
         self._pool.keep(connection)
-        return reply
-
-    async def _post_over(self, kept: Connection, data: bytes) -> Reply:
-        self._under_way.begin(kept)
-        try:
-            reply = await kept.exchange(data)
-        finally:
-            self._under_way.end(kept)
-        self._pool.keep(kept)
         return reply
 
     def _prepare(self, url: str) -> _Prepared:

@@ -1,12 +1,19 @@
 """Standard Webhooks 1.0.0: secrets, and the signature over the exact bytes that are sent."""
 
 import base64
-import hmac
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 PREFIX = "whsec_"
+#: The block of SHA-256, in bytes.
+_BLOCK = 64
 
 
 def new_secret(random_bytes: Callable[[int], bytes]) -> str:
@@ -16,9 +23,12 @@ def new_secret(random_bytes: Callable[[int], bytes]) -> str:
 
 def signature(secret: str, webhook_id: str, timestamp: int, body: bytes) -> str:
     """`v1,` and the HMAC-SHA256 of `id.timestamp.body`; the key is the decoded secret."""
-    mac = _keyed(secret).copy()
-    mac.update(f"{webhook_id}.{timestamp}.".encode() + body)
-    return "v1," + base64.b64encode(mac.digest()).decode()
+    keyed_inner, keyed_outer = _keyed(secret)
+    inner, outer = keyed_inner.copy(), keyed_outer.copy()
+    inner.update(f"{webhook_id}.{timestamp}.".encode())
+    inner.update(body)
+    outer.update(inner.digest())
+    return "v1," + b2a_base64(outer.digest(), newline=False).decode()
 
 
 def signed_headers(
@@ -35,6 +45,14 @@ def signed_headers(
 
 
 @lru_cache(maxsize=16_384)
-def _keyed(secret: str) -> hmac.HMAC:
-    """Begun once for each secret; beginning it costs more than the digest of a body."""
-    return hmac.new(base64.b64decode(secret.removeprefix(PREFIX), validate=True), None, "sha256")
+def _keyed(secret: str) -> tuple["_Hash", "_Hash"]:
+    """The two hashes of RFC 2104, begun once for each secret.
+
+    Beginning them costs more than the digest of a body, and the standard library's HMAC object
+    twice as much as they do.
+    """
+    key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    if len(key) > _BLOCK:
+        key = sha256(key).digest()
+    key = key.ljust(_BLOCK, b"\0")
+    return sha256(bytes(k ^ 0x36 for k in key)), sha256(bytes(k ^ 0x5C for k in key))

@@ -84,12 +84,14 @@ class EventSource:
             self._withdrawals = self._entries.withdrawals
             self._bodies.clear()
         place = (ref.partition, ref.offset)
-        if place not in self._bodies:
-            if len(self._bodies) >= BODIES:
-                self._bodies.clear()
+        try:
+            return self._bodies[place]
+        except KeyError:
             stored = self._entries.event_at(*place)
-            self._bodies[place] = self._render(stored) if stored else None
-        return self._bodies[place]
+        if len(self._bodies) >= BODIES:
+            self._bodies.clear()
+        body = self._bodies[place] = self._render(stored) if stored else None
+        return body
 
     def superseded(self, ref: EventRef) -> bool:
         """Whether a later event of the same subject exists."""

@@ -73,7 +73,7 @@ class Worker:
         """The event at *ref*, which is wanted, has arrived."""
         p = ref.partition
         self.progress.has_work(ref)
-        if not self._head_waits(p):
+        if p not in self._busy and p not in self._ready and not self._head_waits(p):
             self._make_ready(p)
             self.pump()
 
@@ -103,15 +103,18 @@ class Worker:
             self._busy[p] = asyncio.get_running_loop().create_task(self._run(p))
 
     def _open(self) -> bool:
-        health = self.progress.health
+        health, subscription = self.progress.health, self.progress.subscription
         return (
             not self._stopping
-            and not self.subscription.paused
+            and not subscription.paused
             and not health.disabled
-            and not self._waits(health.until)
-            and not any(order.kind is not OrderKind.TEST for order in self.progress.orders())
+            and (health.until is None or not self._waits(health.until))
+            and not (subscription.orders and self._ordered_to_wait())
             and self._context.gate.is_open(self.pump)
         )
+
+    def _ordered_to_wait(self) -> bool:
+        return any(order.kind is not OrderKind.TEST for order in self.progress.orders())
 
     async def _run(self, p: int) -> None:
         lane = Lane(p, self.progress, self._context)

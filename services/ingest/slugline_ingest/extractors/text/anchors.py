@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from slugline_ingest.extractors.text.lines import Line
 from slugline_ingest.extractors.text.names import byline_of, people_of
-from slugline_ingest.extractors.text.stamp_patterns import STARTING_WORD
+from slugline_ingest.extractors.text.stamp_patterns import FIRST_WORDS, STARTING_WORD
 from slugline_ingest.extractors.text.stamps import Scan, Stamp, scan
 from slugline_ingest.extractors.text.vocabulary import KEY_EVENT, plain
 
@@ -57,8 +57,8 @@ _TAIL = 80
 _MAY_START = re.compile(
     r"[\s,;|·•:()\[\]+*/_>»▶🔴⚡🕐-🕧⏰⏱–—-]{0,6}(?:\d|[^\W\d_]{1,20}[\s.,:'’-]{1,3}[^\W_]|[午上下오قم昨今])"
 )
+_WORD = re.compile(r"[^\W\d_]+")
 _DIGIT = re.compile(r"\d")
-_WORTHWHILE = re.compile(r"\d|now|moment", re.IGNORECASE)
 _MAY_END = re.compile(
     r"(?:\d|\d\s?[ap]\.?m\.?|[ap]m|Uhr|uur|\dh|hrs|\b[A-Z]{2,4}|ago|[Tt]ime|geleden|fa|назад|[前日年])"
     r"[\s)\]+*|.]{0,4}$"
@@ -95,7 +95,7 @@ def _anchor(index: int, line: Line) -> Anchor | None:
     if _TWEET.match(text):
         return None
     start = text[:_TAIL]
-    if _WORTHWHILE.search(start) and _MAY_START.match(start):
+    if _is_worthwhile(start) and _MAY_START.match(start):
         read = _minute(index, text) or _front(index, text)
         if read is not None:
             return read
@@ -106,8 +106,15 @@ def _anchor(index: int, line: Line) -> Anchor | None:
     if people:
         return Anchor(index=index, kind=Kind.BYLINE, form=Form.WHOLE, people=people)
     short = len(text) <= _LONGEST_HEADING
-    may_end = short and _MAY_END.search(text[-12:]) and _DIGIT.search(text[-_TAIL:])
+    may_end = short and _DIGIT.search(text[-_TAIL:]) and _MAY_END.search(text[-12:])
     return _back(index, text) if may_end else None
+
+
+def _is_worthwhile(start: str) -> bool:
+    if _DIGIT.search(start):
+        return True
+    lower = start.lower()
+    return "now" in lower or "moment" in lower
 
 
 def _minute(index: int, text: str) -> Anchor | None:
@@ -129,6 +136,9 @@ def _phase(index: int, text: str) -> Anchor | None:
 
 
 def _front(index: int, text: str) -> Anchor | None:
+    word = _WORD.match(text[:_TAIL])
+    if word and word[0].casefold() not in FIRST_WORDS:
+        return None
     read = scan(text)
     kind = _kind(read.stamp)
     if kind is None:

@@ -11,7 +11,7 @@ from slugline_ingest.extractors.text.traits import End
 
 
 def _alternatives(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
 
 
 _LINE = _alternatives(LINES)
@@ -32,6 +32,11 @@ _GLUE = re.compile(
 #: A known opening glued to the end of a caption, as in `…Old Trafford winYour support helps`.
 _GLUED_OPENING = re.compile(
     r"(?<=[a-zß-öø-ÿ\d)’”])(?=(?:Your|Support|Sign|Subscribe|Join|Read|Want|Get|Since)\b)"
+)
+#: Without a match of the second there is none of the first, and it is quicker.
+_GLUES = (
+    (_GLUE, re.compile(r"[.!?]\S")),
+    (_GLUED_OPENING, re.compile("Your|Support|Sign|Subscribe|Join|Read|Want|Get|Since")),
 )
 
 #: What an appeal to readers speaks of; it has to name who asks, who is asked, and for what.
@@ -59,9 +64,13 @@ _QUOTED = re.compile(
 _SHORT_APPEAL = re.compile(r"\b(?:us|our|uns|nous|nuestro|notre)\b", re.I)
 
 
+def _straight(text: str) -> str:
+    return text if text.isascii() else text.translate(_CURLY)
+
+
 def is_boilerplate(text: str) -> bool:
     """Whether *text* as a whole is on the list of furniture."""
-    plain = text[:_OPENING_READ].translate(_CURLY).strip(" .>»→›|•-–—")
+    plain = _straight(text[:_OPENING_READ]).strip(" .>»→›|•-–—").lower()
     if len(plain) <= _LONGEST_LABEL and _LINE.fullmatch(plain):
         return True
     return _OPENING.match(plain) is not None
@@ -71,7 +80,7 @@ def is_appeal(text: str) -> bool:
     """Whether *text* asks readers for support: it says you and we, a gift and the trade."""
     if len(text) > _LONGEST_APPEAL:
         return False
-    plain = text.translate(_CURLY)
+    plain = _straight(text)
     if not (_GIFT.search(plain) and _TRADE.search(plain)) or _QUOTED.search(plain):
         return False
     return bool(_ASKED.search(plain) and _ASKING.search(plain))
@@ -81,7 +90,7 @@ def is_tail_heading(text: str) -> bool:
     """Whether *text* heads a list of other stories."""
     if len(text) > 2 * _LONGEST_LABEL:
         return False
-    plain = text.translate(_CURLY).strip(" .:>»→›|•-–—")
+    plain = _straight(text).strip(" .:>»→›|•-–—").lower()
     return len(plain) <= _LONGEST_LABEL and _TAIL_HEADING.fullmatch(plain) is not None
 
 
@@ -102,7 +111,8 @@ def _parts(text: str) -> list[str]:
     """*text* cut where a piece of furniture is glued to it; whole when there is none."""
     if len(text) > _LONGEST_GLUED:
         return [text]
-    cuts = {found.start() for glue in (_GLUE, _GLUED_OPENING) for found in glue.finditer(text)}
+    glues = [glue for glue, hint in _GLUES if hint.search(text)]
+    cuts = {found.start() for glue in glues for found in glue.finditer(text)}
     if not cuts:
         return [text]
     edges = [0, *sorted(cuts), len(text)]

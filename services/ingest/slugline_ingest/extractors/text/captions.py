@@ -53,11 +53,10 @@ _BARE_CREDIT = re.compile(
 )
 _CREDIT_LABEL = re.compile(rf"^\s*{_LABEL}\s?[:/]\s*|\s+$")
 #: Without one of these there is no need to look closer, which is slow.
-_SIGN = re.compile("[)\\]©Ⓒ/|—–]| - ")
+_SIGN = re.compile("[)\\]©Ⓒ/|—–]")
 _HINT = re.compile(
     "photo|image|picture|foto|caption|cr[eé]dit|bild|imag|video|légende|immagin|quelle|fuente|beeld"
-    "|фото|写真|图|pic:|source",
-    re.IGNORECASE,
+    "|фото|写真|图|pic:|source"
 )
 _LONGEST = 320
 _LONGEST_CREDIT = 90
@@ -83,7 +82,10 @@ def caption_of(text: str) -> Media | None:
 
 
 def _may_be_caption(text: str) -> bool:
-    return _SIGN.search(text[-60:]) is not None or _HINT.search(text) is not None
+    tail = text[-60:]
+    return (
+        _SIGN.search(tail) is not None or " - " in tail or _HINT.search(text.casefold()) is not None
+    )
 
 
 def is_caption(text: str) -> bool:

@@ -1,7 +1,7 @@
 """Known boilerplate: the only place where phrases of pages' own furniture are listed.
 
 A start, not the method: what is not listed is recognised by what it speaks of and where it stands
-(`boilerplate`). All of it is matched without regard to case and to the shape of quotes.
+(`boilerplate`). All of it is in lower case and with straight quotes; lines are matched so.
 """
 
 #: A number as counters have it: `1,204`, `1 204`, `1.2K`.

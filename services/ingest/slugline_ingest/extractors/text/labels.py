@@ -10,8 +10,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
+from typing import NamedTuple
 
-from slugline_ingest.extractors.text.captions import is_caption, is_gallery_title
+from slugline_ingest.extractors.text.captions import is_gallery_title
 from slugline_ingest.extractors.text.lines import Line
 from slugline_ingest.extractors.text.traits import End, Traits
 from slugline_ingest.extractors.text.vocabulary import (
@@ -84,8 +86,7 @@ _ADDRESS = re.compile(r"(?:https?://|www\.)\S+$|pic\.twitter\.com/|[—–-] .*@
 _CONTACT = re.compile(r"\S@\S|https?://|www\.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Path:
+class _Path(NamedTuple):
     """The cheapest reading that ends in a role, as a chain from the last line to the first."""
 
     cost: float
@@ -102,7 +103,7 @@ def label(lines: Sequence[Line], reading: Reading, *, heading: str | None = None
     for index, line in enumerate(lines):
         costs = role_costs(line, reading, after_colon=colon)
         if is_gallery_title(line.text) and any(
-            is_caption(b.text) for b in lines[index + 1 : index + 2]
+            below.traits.caption for below in lines[index + 1 : index + 2]
         ):
             costs = {Role.HEADING: 0.0, Role.LEAD: 0.0, Role.TEXT: 5.0}
         gist = gist_of(line.text) if Role.CARD in costs or Role.HEADING in costs else _NO_GIST
@@ -123,17 +124,25 @@ def _roles(path: _Path) -> list[Role]:
 def _advanced(
     paths: Sequence[_Path], gist: Gist, costs: dict[Role, float], reading: Reading
 ) -> list[_Path]:
-    best: dict[Role, _Path] = {}
+    best: dict[Role, tuple[float, _Path]] = {}
     for path in paths:
+        so_far = path.cost
         for role, step in _STEPS[path.role].items():
-            if role not in costs:
+            own = costs.get(role)
+            if own is None:
                 continue
-            cost = path.cost + step + costs[role] - _bonus(path, role, gist, reading)
-            if role not in best or cost < best[role].cost:
-                heading = gist if role is Role.HEADING else path.heading
-                best[role] = _Path(cost, role, heading, path)
-    limit = min(path.cost for path in best.values()) + _BEAM if best else 0.0
-    return [path for path in best.values() if path.cost <= limit] or _stuck(paths)
+            cost = so_far + step + own
+            least = best[role][0] if role in best else inf
+            if role in _JUDGED and cost < least + _SAME:
+                cost -= _bonus(path, role, gist, reading)
+            if cost < least:
+                best[role] = cost, path
+    limit = min(cost for cost, _ in best.values()) + _BEAM if best else 0.0
+    return [
+        _Path(cost, role, gist if role is Role.HEADING else path.heading, path)
+        for role, (cost, path) in best.items()
+        if cost <= limit
+    ] or _stuck(paths)
 
 
 def _stuck(paths: Sequence[_Path]) -> list[_Path]:
@@ -141,6 +150,10 @@ def _stuck(paths: Sequence[_Path]) -> list[_Path]:
     best = min(paths, key=lambda path: path.cost)
     role = Role.LEAD if best.role is Role.LEAD else Role.TEXT
     return [_Path(best.cost + _BEAM, role, best.heading, best)]
+
+
+#: The roles for which the entry's heading speaks, by no more than _SAME, or against.
+_JUDGED = frozenset((Role.CARD, Role.HEADING, Role.ECHO))
 
 
 def _bonus(path: _Path, role: Role, gist: Gist, reading: Reading) -> float:
@@ -156,7 +169,7 @@ def _bonus(path: _Path, role: Role, gist: Gist, reading: Reading) -> float:
     if role is Role.HEADING and path.role is Role.HEADING and not reading.cards:
         return 2.2
     if role is Role.ECHO:
-        return 0.0 if likeness(path.heading, gist) > 1 else -_BEAM
+        return 0.0 if path.heading.folded == gist.folded else -_BEAM
     return 0.0
 
 
@@ -172,7 +185,7 @@ def role_costs(line: Line, reading: Reading, *, after_colon: bool = False) -> di
     costs = {Role.TEXT: text, Role.LEAD: text}
     if line.traits.width > _LONGEST_HEADING or line.traits.bulleted or _ADDRESS.match(line.text):
         return costs
-    if is_caption(line.text):
+    if line.traits.caption:
         return {**costs, Role.CAPTION: 0.0, Role.HEADING: heading_cost(line, reading) + 5.0}
     if after_colon or line.traits.end in (End.NONE, End.COMMA):
         costs[Role.ITEM] = _item_cost(line, reading) - 8.5 * after_colon
@@ -189,7 +202,7 @@ def looks_like_heading(line: Line) -> bool:
     text = line.text
     if line.marked or line.traits.bulleted:
         return line.marked
-    if is_caption(text) or is_card_intro(text) or announced_headline(text):
+    if line.traits.caption or is_card_intro(text) or announced_headline(text):
         return False
     if line.traits.width > _LONGEST_HEADING:
         return False
@@ -219,12 +232,17 @@ def heading_cost(line: Line, reading: Reading) -> float:
     cost = _HEADING_END[traits.end] if not (reading.stops and traits.end is End.STOP) else 0.0
     cost += max(0.0, (traits.width - 110) / 25)
     cost += 1.5 * (traits.sentences - 1) + 3.0 * traits.lower
-    cost += 4.0 * bool(_CONTACT.search(line.text))
+    cost += 4.0 * _has_contact(line.text)
     if reading.spaced:
         cost += -1.0 if line.apart else 2.0
     if reading.marked:
         cost += -3.0 if line.marked else 4.0
     return cost - 2.0 * line.ruled
+
+
+def _has_contact(text: str) -> bool:
+    hinted = "@" in text or "://" in text or "www." in text
+    return hinted and _CONTACT.search(text) is not None
 
 
 _HEADING_END = {

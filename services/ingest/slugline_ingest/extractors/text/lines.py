@@ -23,6 +23,7 @@ _GLUED_LABEL = re.compile(
 )
 _MOST_LINES = 200_000
 _RULE = re.compile(r"(?:[-*_=–—~•·#+]\s?){3,}")
+_MARKS = ("#", "*", "_")
 _MARKED = re.compile(r"#{1,6}\s+(?P<hashed>\S.*?)\s*#*|(?:\*\*|__)(?P<bold>[^*_].*?)(?:\*\*|__)")
 
 
@@ -43,7 +44,7 @@ class Line:
 
 def line_of(text: str, *, apart: bool = False, ruled: bool = False) -> Line:
     """A line with *text*, its mark as a heading taken off."""
-    found = _MARKED.fullmatch(text)
+    found = _MARKED.fullmatch(text) if text[:1] in _MARKS else None
     plain = (found["hashed"] or found["bold"]) if found else text
     return Line(plain, traits_of(plain), apart, ruled, marked=found is not None)
 

@@ -102,6 +102,9 @@ _NO_NAMES = frozenset(
 _SEPARATOR = re.compile(
     r"\s*(?:[,;/&]|\b(?:and|et|und|en|och|og|и|та|oraz|with|mit|avec)\b)\s*|\s+(?:y|e|i)\s+"
 )
+#: Words that part names from each other, or from a place.
+_JOINT_WORDS = "and et und en och og и та oraz with mit avec y e i in at aus à em da"
+_JOINTS = frozenset(_JOINT_WORDS.split())
 _BYLINE = re.compile(
     r"(?:by|von|par|por|di|door|av|af|text|texte|texto|testo|tekst|autor|autora|auteur|autore"
     r"|author|(?:written|reported|edited|compiled|curated) by|автор|от)(?:\s*:\s*|\s+)(?P<names>\S.*)",
@@ -150,12 +153,20 @@ def _is_name_token(token: str) -> bool:
 
 def people_of(text: str) -> tuple[str, ...]:
     """The people that *text* names and nothing else; none when there is anything else."""
-    if len(text) > _LONGEST_NAMES or text[-1:] in _NO_ENDS:
+    if len(text) > _LONGEST_NAMES or text[-1:] in _NO_ENDS or _begins_as_sentence(text):
         return ()
     parts = _parts(text)
     while len(parts) > 1 and is_role(parts[-1]):
         parts.pop()
     return tuple(parts) if parts and all(map(is_name, parts)) else ()
+
+
+def _begins_as_sentence(text: str) -> bool:
+    """Whether the second word of *text* is one that stands in no name; saves a closer look."""
+    first, second = [*text.split(maxsplit=2), "", ""][:2]
+    if not (first.isalpha() and second.isalpha() and second.islower()):
+        return False
+    return second not in _PARTICLES and second not in _JOINTS
 
 
 def _parts(text: str) -> list[str]:

@@ -62,24 +62,25 @@ def with_names_settled(anchors: Sequence[Anchor], lines: Sequence[Line]) -> list
     behind = [a for a in anchors if a.form is Form.PREFIX and a.kind in _TIMED]
     with_comma = [a for a in behind if a.comma]
     without = [a for a in behind if not a.comma]
+    people = {a.index: people_of(a.text) for a in behind}
     named: set[int] = set()
     for group in (with_comma, without):
-        if _are_names(group, lines):
-            named |= {a.index for a in group if _may_be_name(a)}
-    return [_as_byline(a) if a.index in named else a for a in anchors]
+        if _are_names(group, people, lines):
+            named |= {a.index for a in group if people[a.index] or _may_be_name(a)}
+    return [_as_byline(a, people[a.index]) if a.index in named else a for a in anchors]
 
 
 def _may_be_name(anchor: Anchor) -> bool:
-    if people_of(anchor.text):
-        return True
     # `17:48 , Reuters`: after a comma, beside real names, a short word is a name too.
     return anchor.comma and len(anchor.text) <= _LONGEST_NAME and anchor.text[-1:] not in ".?!:"
 
 
-def _are_names(group: Sequence[Anchor], lines: Sequence[Line]) -> bool:
+def _are_names(
+    group: Sequence[Anchor], people: Mapping[int, tuple[str, ...]], lines: Sequence[Line]
+) -> bool:
     if not group or not _have_text_between(group):
         return False
-    named = [a for a in group if people_of(a.text)]
+    named = [a for a in group if people[a.index]]
     if group[0].comma:
         uncased = [a for a in group if a.text.upper() == a.text.lower() and len(a.text) <= 20]
         return 2 * (len(named) + len(uncased)) >= len(group)
@@ -104,9 +105,9 @@ def _stand_by_headings(anchors: Sequence[Anchor], lines: Sequence[Line]) -> bool
     return max(above, below) >= 0.6 * len(anchors)
 
 
-def _as_byline(anchor: Anchor) -> Anchor:
-    people = people_of(anchor.text) or (anchor.text.strip(" ,"),)
-    return replace(anchor, form=Form.WHOLE, people=people, text="")
+def _as_byline(anchor: Anchor, people: tuple[str, ...]) -> Anchor:
+    named = people or (anchor.text.strip(" ,"),)
+    return replace(anchor, form=Form.WHOLE, people=named, text="")
 
 
 def choose_pattern(

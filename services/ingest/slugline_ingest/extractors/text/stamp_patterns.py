@@ -111,6 +111,30 @@ STARTING_WORD = _flags(
     r"|(?:published|posted|updated|publi|veröff|aktual)"
 )
 
+_RELATIVE_WORDS = "about over a an one just right moment moments vor il hace há för قبل منذ"
+_BACK_WORDS = (
+    "today heute aujourd hoy oggi hoje vandaag сегодня اليوم 今天 今日 오늘"
+    " yesterday gestern hier ayer ieri ontem gisteren вчера أمس 昨天 昨日 어제"
+)
+_VERBS = (
+    "last update updated mis mise aktualisiert geändert stand actualizado actualizada aggiornato"
+    " atualizado bijgewerkt laatste обновлено uppdaterad first originally posted published publié"
+    " publiée publicado publicada veröffentlicht pubblicato gepubliceerd geplaatst опубликовано"
+    " publicerad"
+)
+_PREPOSITIONS = (
+    "at on am um le à las los a alle ore ora às om kl klo godz в el de del the den il em op van as"
+)
+_OTHER_WORDS = "local time uhr h 午前 午後 上午 下午 오전 오후"
+#: The words that the patterns above may begin with, in lower case: no stamp begins with another.
+FIRST_WORDS = frozenset(
+    " ".join(
+        (*MONTHS, *WEEKDAYS, _RELATIVE_WORDS, _BACK_WORDS, _VERBS, _PREPOSITIONS, _OTHER_WORDS)
+    )
+    .replace("-", " ")
+    .split()
+)
+
 TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("iso", _ISO),
     ("epoch", _EPOCH),

@@ -1,7 +1,7 @@
 """Stamps: a time as printed on a page, read token by token."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -90,7 +90,7 @@ def scan(text: str, start: int = 0) -> Scan:
 def _tokens(text: str, start: int) -> Iterator[tuple[str, re.Match[str]]]:
     position = start
     while position < len(text):
-        for kind, pattern in TOKENS:
+        for kind, pattern in _tokens_from(text[position]):
             found = pattern.match(text, position)
             if found:
                 yield kind, found
@@ -98,6 +98,25 @@ def _tokens(text: str, start: int) -> Iterator[tuple[str, re.Match[str]]]:
                 break
         else:
             return
+
+
+def _tokens_from(character: str) -> Sequence[tuple[str, re.Pattern[str]]]:
+    """The tokens that may begin with *character*, to try no others."""
+    if character.isdecimal():
+        return _FROM_DIGITS
+    return _FROM_LETTERS if character.isalpha() else _FROM_SIGNS
+
+
+def _only(*kinds: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((kind, pattern) for kind, pattern in TOKENS if kind in kinds)
+
+
+_FROM_DIGITS = _only("iso", "epoch", "relative", "date", "clock")
+_FROM_LETTERS = _only(
+    "relative", "date", "clock", "zone", "back", "verb", "weekday", "unit", "preposition"
+)
+#: A blank may stand in front of a clock time, a sign of an offset is that of a zone.
+_FROM_SIGNS = _only("clock", "zone", "sign")
 
 
 def _clock(stamp: Stamp, found: re.Match[str]) -> Stamp | None:

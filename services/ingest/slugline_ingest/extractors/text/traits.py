@@ -4,15 +4,13 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from slugline_ingest.extractors.text.captions import is_caption
+
 #: Scripts written without blanks; one of their characters carries as much as two or three letters.
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff01-\uff60]")
 _CLOSERS = "\"'’”“»›)]}」』】》）* \u200d"
-_STOPS = ".…。．｡।۔"
-_ASKS = "?!？！؟‽"
-_COLONS = ":："
 #: How much of a line is read; beyond this every line is a long paragraph.
 _READ = 2000
-_COMMAS = ",;،、，；"
 _ABBREVIATED = re.compile(
     r"(?:\b[A-Za-z]\.){2,}$|\b(?:Inc|Co|Jr|Sr|Ltd|vs|No|St|Mio|Mrd|proc|mln|mld|tys|zł|pct|mil|млн|млрд|руб|тыс)\.$"
 )
@@ -36,9 +34,24 @@ class End(StrEnum):
     NONE = "none"
 
 
+_ENDS = {
+    mark: end
+    for marks, end in (
+        (".…。．｡।۔", End.STOP),
+        ("?!？！؟‽", End.ASK),
+        (":：", End.COLON),
+        (",;،、，；", End.COMMA),
+    )
+    for mark in marks
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """*width* is in Latin letters, wide scripts reckoned up; *sentences* is how many it seems."""
+    """*width* is in Latin letters, wide scripts reckoned up; *sentences* is how many it seems.
+
+    *caption*: it stood under a picture.
+    """
 
     end: End
     width: int
@@ -46,6 +59,7 @@ class Traits:
     sentences: int
     bulleted: bool
     lower: bool
+    caption: bool
 
 
 def traits_of(text: str) -> Traits:
@@ -56,24 +70,19 @@ def traits_of(text: str) -> Traits:
         end=end_of(text),
         width=width,
         words=max(text.count(" ") + 1, width // 12),
-        sentences=1 + len(_BOUNDARY.findall(_TITLED.sub("x ", start))),
+        sentences=1 + len(_BOUNDARY.findall(_TITLED.sub("x ", start) if ". " in start else start)),
         bulleted=_BULLET.match(text) is not None,
         lower=text[:1].islower(),
+        caption=is_caption(text),
     )
 
 
 def end_of(text: str) -> End:
     """How *text* ends."""
-    bare = _SOURCE.sub("", text[-80:]).rstrip(_CLOSERS)
-    last = bare[-1:]
-    if not last:
-        return End.NONE
-    if last in _STOPS:
-        return _stop_of(bare)
-    for marks, end in ((_ASKS, End.ASK), (_COLONS, End.COLON), (_COMMAS, End.COMMA)):
-        if last in marks:
-            return end
-    return End.NONE
+    last = text[-80:]
+    bare = (_SOURCE.sub("", last) if last.endswith(")") else last).rstrip(_CLOSERS)
+    end = _ENDS.get(bare[-1:], End.NONE)
+    return _stop_of(bare) if end is End.STOP else end
 
 
 def _stop_of(bare: str) -> End:

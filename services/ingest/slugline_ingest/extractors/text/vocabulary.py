@@ -10,6 +10,11 @@ def _words(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
+def _lines(*patterns: str) -> re.Pattern[str]:
+    """*patterns* of whole lines as `plain` gives them: in lower case, which is quicker."""
+    return re.compile("|".join(patterns))
+
+
 #: A title or standfirst with one of these is a live page's.
 SURELY_LIVE = _words(
     r"\blive[ -]?(?:blogs?|tickers?|updates?|text|report(?:ing|s)?|coverage|stream|feed|rapport\w*)\b",
@@ -32,7 +37,7 @@ MAYBE_LIVE = _words(
 )
 
 #: What heads a list of teasers above the first entry.
-KEY_POINTS = _words(
+KEY_POINTS = _lines(
     r"(?:the )?key (?:points|events|moments|developments|updates|takeaways|facts)",
     r"what we(?:'re| are) (?:covering|following|watching)(?: (?:here|today))?|(?:here's|here is) the latest"
     r"|what we know(?: so far)?|what you need to know|what's happening|the latest|top lines?"
@@ -49,7 +54,7 @@ KEY_POINTS = _words(
 )
 
 #: What stands in front of the headline of another story: alone on its line, or before a colon.
-CARD_INTRO = _words(
+CARD_INTRO = _lines(
     r"(?:you can )?(?:read|see|find|get|watch|click)\b.{0,30}\b(?:more|story|article|report|piece|analysis"
     r"|explainer|details?|here|below|next|also)(?:\b.{0,30}?)(?:\b(?:here|below))?",
     r"more (?:here|on this|details here|on this story|from .{1,40})|(?:full )?(?:story|report) here"
@@ -66,11 +71,11 @@ CARD_INTRO = _words(
 )
 
 #: Labels of an entry that stand on lines of their own.
-KEY_EVENT = _words(r"key (?:event|moment|update|point)s?|wichtig|important|importante|à retenir")
-PINNED = _words(r"pinned(?: post| update)?|angepinnt|épinglé|fijado|vastgezet")
+KEY_EVENT = _lines(r"key (?:event|moment|update|point)s?|wichtig|important|importante|à retenir")
+PINNED = _lines(r"pinned(?: post| update)?|angepinnt|épinglé|fijado|vastgezet")
 
 #: What ends an entry that will be continued.
-MORE_FOLLOWS = _words(
+MORE_FOLLOWS = _lines(
     r"more (?:to )?(?:follows?|come)(?: shortly| soon)?|more (?:on this )?(?:soon|shortly)|mehr in kürze"
     r"|(?:weitere informationen|mehr) folg(?:t|en)|plus d'informations à (?:suivre|venir)"
     r"|seguirá ampliación|en desarrollo|in aggiornamento|подробности позже|más información en breve"
@@ -78,8 +83,9 @@ MORE_FOLLOWS = _words(
 
 
 def plain(text: str) -> str:
-    """*text* as the patterns here want it: straight apostrophes, no marks around it."""
-    return text.translate(_CURLY).strip(" .:…>»→›|•-–—▶➡*")
+    """*text* as `_lines` want it: straight apostrophes, lower case, no marks around it."""
+    straight = text if text.isascii() else text.translate(_CURLY)
+    return straight.strip(" .:…>»→›|•-–—▶➡*").lower()
 
 
 def is_key_points(text: str) -> bool:

@@ -16,16 +16,20 @@ _TELLING = 20
 
 def fold(text: str) -> str:
     """*text* as its words alone; straight and curly quotes make no difference."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(_WORD.findall(_APOSTROPHES.sub("", plain)))
+    if text.isascii():
+        plain = text.lower().replace("'", "").replace("`", "")
+    else:
+        plain = _APOSTROPHES.sub("", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(_WORD.findall(plain))
 
 
 def _stems(folded: str) -> frozenset[str]:
     """The telling words of a text, cut to their stems; pairs of characters in wide scripts."""
-    if _WIDE.search(folded):
+    if not folded.isascii() and _WIDE.search(folded):
         return frozenset(folded[i : i + 2] for i in range(len(folded) - 1))
-    long = [word for word in folded.split() if len(word) > 3 or word.isdigit()]
-    return frozenset(word[:_STEM] for word in long or folded.split())
+    words = folded.split()
+    long = {word[:_STEM] for word in words if len(word) > 3 or word.isdigit()}
+    return frozenset(long or {word[:_STEM] for word in words})
 
 
 @dataclass(frozen=True, slots=True)
