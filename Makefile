@@ -10,13 +10,14 @@ help: ## this list
 install: ## a virtual environment with everything that development needs
 	python3 -m venv $(VENV) && $(BIN)/pip install -e ".[dev]"
 
-check: ## lint, types, import rules and tests: what a commit has to pass
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/pytest -q
+check: ## lint, types, import rules and the quick tests: before each commit; CI runs all
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+	$(BIN)/pytest -q -n auto -m "not slow"
 
 format: ## put the code in order
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-test: ## the tests alone
+test: ## all tests, on a real Kafka where one can be had
 	$(BIN)/pytest
 
 N ?= 2000

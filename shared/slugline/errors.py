@@ -5,6 +5,7 @@ Every error this project raises on purpose:
   + InvalidInputError             the caller sent something we refuse; says which field and what to do
   + LogError                      the log did not do what was asked
     - LogUnavailableError         nothing was written; trying again later may help
+      * LogMismatchError          the log is there, but it and our settings do not fit together
     - OutcomeUnknownError         it may still be written; read to the end, then decide
     - LogFullError                the disk is full; nothing was written
     - LogInUseError               another process writes to this log
@@ -49,6 +50,13 @@ class LogError(SluglineError):
 
 class LogUnavailableError(LogError):
     """The log cannot be reached now. Nothing was written."""
+
+
+class LogMismatchError(LogUnavailableError):
+    """The log is there, but it and our settings do not fit: credentials, TLS, version, topics.
+
+    Somebody has to change one of the two; the message says what.
+    """
 
 
 class OutcomeUnknownError(LogError):

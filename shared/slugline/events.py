@@ -159,7 +159,11 @@ def envelope(headers: Headers) -> Envelope:
 
 def decode(headers: Headers, value: bytes) -> Event:
     """The event that *headers* and *value* state. Raises UndecodableRecordError."""
-    facts = envelope(headers)
+    return decode_as(envelope(headers), value)
+
+
+def decode_as(facts: Envelope, value: bytes) -> Event:
+    """The event of *value*, its headers having been read. Raises UndecodableRecordError."""
     try:
         body = orjson.loads(value)
         return Event(

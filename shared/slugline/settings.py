@@ -13,6 +13,8 @@ Network = IPv4Network | IPv6Network
 
 PREFIX = "SLUGLINE_"
 
+_KAFKA = "kafka://"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -23,8 +25,21 @@ class Settings:
 
     #: Where views and, with `slugline run`, the log and its secrets live.
     data_dir: Path = Path("slugline-data")
-    #: The log: `sqlite:///<path>`. Unset: `log.db` in the data folder.
+    #: The log: `sqlite:///<path>`, or `kafka://host:9092,host:9092`. Unset: `log.db` in the data folder.
     log_url: str = ""
+    #: What the names of our topics begin with; another prefix is another log on the same Kafka.
+    kafka_prefix: str = "slugline."
+    #: Whether brokers are spoken to over TLS; with a CA of one's own, and a certificate if they ask.
+    kafka_tls: bool = False
+    kafka_ca_file: Path | None = None
+    kafka_certificate_file: Path | None = None
+    kafka_key_file: Path | None = None
+    #: The SASL mechanism, where brokers want credentials.
+    kafka_sasl: str = ""
+    kafka_username: str = ""
+    kafka_password: str = field(default="", repr=False)
+    #: Whether new topics are written through record by record: for a broker without replicas.
+    kafka_flush: bool = False
     host: str = "127.0.0.1"
     ingest_port: int = 8080
     syndicate_port: int = 8081
@@ -53,6 +68,11 @@ class Settings:
     def tag_authority(self) -> str:
         """The host for the `tag:` ids of blogs made from now on."""
         return self.authority or urlsplit(self.base_url).hostname or "localhost"
+
+    @property
+    def kafka_servers(self) -> str:
+        """`host:port,host:port` where the log is on Kafka, else nothing."""
+        return self.log_url.removeprefix(_KAFKA) if self.log_url.startswith(_KAFKA) else ""
 
     @property
     def log_path(self) -> Path:
@@ -84,7 +104,7 @@ class Settings:
         return cls(**values)
 
 
-SECRETS = ("admin_token", "secret_key")
+SECRETS = ("admin_token", "secret_key", "kafka_password")
 
 
 def _text(env: Mapping[str, str], name: str) -> str:
@@ -109,13 +129,27 @@ def _url(text: str) -> str:
 
 
 def _log_url(text: str) -> str:
-    if text.startswith("kafka://"):
-        raise ValueError("this version has the embedded log only; give sqlite:///<path>")
+    if text.startswith(_KAFKA):
+        return _kafka_url(text)
     if not text.startswith("sqlite:///") or text == "sqlite:///":
         raise ValueError(
-            f"{text!r} is no log; give sqlite:///<path>, such as sqlite:////data/log.db"
+            f"{text!r} is no log; give sqlite:///<path>, or kafka://host:9092,host:9092"
         )
     return text
+
+
+def _kafka_url(text: str) -> str:
+    for server in text.removeprefix(_KAFKA).split(","):
+        host, _, port = server.rpartition(":")
+        if not host or not port.isdigit() or "/" in server or "@" in server:
+            raise ValueError(f"{server!r} is no broker; give kafka://host:9092,host:9092")
+    return text
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("on", "off", "true", "false", "1", "0"):
+        raise ValueError(f"{text!r} is neither on nor off")
+    return text.lower() in ("on", "true", "1")
 
 
 def _networks(text: str) -> tuple[Network, ...]:
@@ -134,10 +168,12 @@ def _folder(text: str) -> Path:
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
+    found = {choice.lower(): choice for choice in choices}
+
     def read(text: str) -> str:
-        if text.lower() not in choices:
+        if text.lower() not in found:
             raise ValueError(f"{text!r} is not one of {', '.join(choices)}")
-        return text.lower()
+        return found[text.lower()]
 
     return read
 
@@ -145,6 +181,15 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 _READERS: dict[str, Callable[[str], Any]] = {
     "data_dir": Path,
     "log_url": _log_url,
+    "kafka_prefix": str,
+    "kafka_tls": _switch,
+    "kafka_ca_file": Path,
+    "kafka_certificate_file": Path,
+    "kafka_key_file": Path,
+    "kafka_sasl": _one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+    "kafka_username": str,
+    "kafka_password": str,
+    "kafka_flush": _switch,
     "host": str,
     "ingest_port": _port,
     "syndicate_port": _port,

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TextIO
 
 import structlog
@@ -11,30 +13,43 @@ from slugline.settings import Settings
 
 
 def set_up_logging(settings: Settings, stream: TextIO = sys.stderr) -> None:
-    """One line per fact to *stream*: coloured text on a terminal, JSON elsewhere."""
+    """One line per fact to *stream*: coloured text on a terminal, JSON elsewhere.
+
+    What libraries log through the standard library comes out the same way, from warnings on.
+    """
     console = settings.log_format == "console" or (
         settings.log_format == "auto" and stream.isatty()
     )
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso"),
+    ]
+    renderer: list[Any] = (
+        # Plain: structlog's own way shows local variables too, and secrets among them.
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if console
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso" if not console else "%H:%M:%S"),
-            structlog.processors.format_exc_info if not console else _as_it_is,
-            renderer,
-        ],
+        processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(
             getattr(logging, settings.log_level.upper())
         ),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
+    _take_over_the_standard_library(shared, renderer, stream)
 
 
-def _as_it_is(_: Any, __: str, event: Any) -> Any:
-    return event
+def _take_over_the_standard_library(shared: list[Any], renderer: list[Any], stream: TextIO) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
 class Metrics:
@@ -54,14 +69,14 @@ class Metrics:
         self.deliveries = Counter(
             "slugline_deliveries", "Deliveries by outcome", ["outcome"], registry=self.registry
         )
-        #: Duration of attempts that were answered.
+        #: Duration of attempts, answered or not.
         self.attempt_seconds = Histogram(
-            "slugline_attempt_seconds", "Answered attempts", registry=self.registry
+            "slugline_attempt_seconds", "Attempts", registry=self.registry
         )
         #: How long the oldest event that waits for a delivery has waited: the one to alarm on.
         self.oldest_undelivered = Gauge(
             "slugline_oldest_undelivered_seconds",
-            "Age of the oldest event that waits for an active subscription",
+            "Age of the oldest event that waits for a subscription that is neither paused nor disabled",
             registry=self.registry,
         )
         #: Subscriptions by state: active, waiting, paused, disabled.
@@ -84,3 +99,22 @@ class Metrics:
         self.render_failures = Counter(
             "slugline_render_failures", "Entries left out of feeds", registry=self.registry
         )
+
+    def follow(
+        self,
+        *,
+        ready: Callable[[], bool],
+        reachable: Callable[[], bool],
+        undecodable: Callable[[], int],
+    ) -> None:
+        """Show the state of the process's view, asked for at each scrape."""
+        for name, about, state in (
+            ("slugline_ready", "1: the view was built, requests are answered", ready),
+            ("slugline_log_reachable", "1: the log answers", reachable),
+            ("slugline_undecodable_records", "Records that could not be read", undecodable),
+        ):
+            Gauge(name, about, registry=self.registry).set_function(partial(_number, state))
+
+
+def _number(state: Callable[[], int]) -> float:
+    return float(state())

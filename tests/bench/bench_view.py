@@ -57,7 +57,8 @@ async def filled(log: SqliteLog) -> list[StoredRecord]:
     ]
     for start in range(0, RECORDS, 1000):
         await log.publish(records[start : start + 1000])
-    ends, stored = await log.ends([ENTRIES]), []
+    stored: list[StoredRecord] = []
+    ends = await log.ends([ENTRIES])
     async for batch in log.read([ENTRIES], {}):
         stored += batch.records
         if len(stored) == sum(ends.values()):

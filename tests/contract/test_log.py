@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,17 +18,17 @@ from slugline.log import (
     TopicSpec,
 )
 from slugline.log.partition import partition_for
-from tests.contract.harness import HARNESSES, Harness
+from tests.contract.harness import COMPACTED, HARNESSES, LACKS, PARTITIONS, PLAIN, Harness
 
-COMPACTED = TopicSpec(name="slugline.test-compacted.v1", compact=True)
-PLAIN = TopicSpec(name="slugline.test-plain.v1", compact=False)
 TOPICS = [COMPACTED.name, PLAIN.name]
-PARTITIONS = 4
 
 
 @pytest.fixture(params=sorted(HARNESSES))
-def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Harness:
-    return HARNESSES[request.param](tmp_path)
+def harness(request: pytest.FixtureRequest) -> Harness:
+    lacking = LACKS.get(request.param, {}).get(request.node.originalname)
+    if lacking:
+        request.applymarker(pytest.mark.xfail(reason=lacking, strict=True))
+    return HARNESSES[request.param](request)
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ async def read_to(
     ends: Mapping[TopicPartition, int],
     start: Mapping[TopicPartition, int] | None = None,
 ) -> list[StoredRecord]:
-    """Everything below *ends*, from *start* on."""
+    """What stands below *ends*, from *start* on."""
     topics = sorted({tp.topic for tp in ends})
     positions = {tp: (start or {}).get(tp, 0) for tp in ends}
     records: list[StoredRecord] = []
@@ -60,11 +59,15 @@ async def read_to(
     async with asyncio.timeout(10):
         async with aclosing(log.read(topics, start or {})) as batches:  # type: ignore[type-var]
             async for batch in batches:
-                records += batch.records
+                records += [r for r in batch.records if r.offset < ends[_place(r)]]
                 positions.update(batch.positions)
                 if all(positions[tp] >= end for tp, end in ends.items()):
                     return records
     raise AssertionError("the read ended")
+
+
+def _place(record: StoredRecord) -> TopicPartition:
+    return TopicPartition(record.topic, record.partition)
 
 
 async def everything(log: Log) -> list[StoredRecord]:
@@ -162,8 +165,10 @@ async def test_two_reads_do_not_take_from_each_other(log: Log) -> None:
 
     first, second = await asyncio.gather(everything(log), everything(log))
 
-    assert keys(first) == keys(second)
-    assert len(first) == 10
+    # Only the order within a partition is promised.
+    assert (
+        sorted(keys(first)) == sorted(keys(second)) == sorted(f"k{n}".encode() for n in range(10))
+    )
 
 
 async def test_a_start_beyond_the_end_is_an_error(log: Log) -> None:
@@ -204,30 +209,33 @@ async def test_compaction_keeps_the_newest_record_of_each_key_at_its_offset(
     offsets = await log.publish([a_record(f"k{n % 3}", str(n).encode()) for n in range(12)])
     ends = await log.ends(TOPICS)
 
-    await harness.compact(log)
+    await harness.compact(log)  # a Kafka has to be written to for that
 
     got = await read_to(log, ends)
     assert {(r.partition, r.offset) for r in got} == {(o.partition, o.offset) for o in offsets[-3:]}
     assert {record.value for record in got} == {b"9", b"10", b"11"}
-    assert await log.ends(TOPICS) == ends
+    now = await log.ends(TOPICS)
+    assert all(now[tp] >= end for tp, end in ends.items())
 
 
 async def test_a_topic_that_is_not_compacted_keeps_every_record(log: Log, harness: Harness) -> None:
     await log.publish([a_record("k", topic=PLAIN.name) for _ in range(5)])
+    ends = await log.ends(TOPICS)
 
     await harness.compact(log)
 
-    assert len(await everything(log)) == 5
+    assert len(await read_to(log, ends)) == 5
 
 
 async def test_a_start_at_an_offset_that_compaction_took_is_fine(
     log: Log, harness: Harness
 ) -> None:
     offsets = await log.publish([a_record("k", str(n).encode()) for n in range(5)])
+    ends = await log.ends([COMPACTED.name])
     await harness.compact(log)
     tp = TopicPartition(offsets[1].topic, offsets[1].partition)
 
-    got = await read_to(log, await log.ends([COMPACTED.name]), {tp: offsets[1].offset})
+    got = await read_to(log, ends, {tp: offsets[1].offset})
 
     assert [record.value for record in got] == [b"4"]
 
@@ -285,7 +293,7 @@ async def test_a_cancelled_publish_does_not_break_the_next(log: Log) -> None:
 
     await log.publish([a_record("next")])
 
-    assert keys(await everything(log))[-1:] == [b"next"] or b"next" in keys(await everything(log))
+    assert keys(await everything(log)).count(b"next") == 1
 
 
 async def test_one_member_owns_every_partition_until_it_leaves(log: Log) -> None:

@@ -52,9 +52,14 @@ async def slugline(*arguments: str, **more: str) -> tuple[int, str, str]:
 
 @dataclass
 class Service:
-    """`slugline run` on a data folder (None: the demo's own); its ports stay the same over restarts."""
+    """`slugline run`, `ingest` or `syndicate` on a data folder (None: the demo's own).
+
+    Its ports stay the same over restarts; *more* is set in its environment.
+    """
 
     data: Path | None
+    command: str = "run"
+    more: dict[str, str] = field(default_factory=dict)
     ingest_port: int = field(default_factory=free_port)
     syndicate_port: int = field(default_factory=free_port)
 
@@ -68,25 +73,23 @@ class Service:
 
     @property
     def token(self) -> str:
+        if "SLUGLINE_ADMIN_TOKEN" in self.more:
+            return self.more["SLUGLINE_ADMIN_TOKEN"]
         assert self.data is not None
         return (self.data / "admin-token").read_text().strip()
 
     @property
     def arguments(self) -> list[str]:
-        ports = [
-            "--ingest-port",
-            str(self.ingest_port),
-            "--syndicate-port",
-            str(self.syndicate_port),
-        ]
-        return ["run", *(["--data", str(self.data)] if self.data else ["--demo"]), *ports]
+        ports = {"ingest": self.ingest_port, "syndicate": self.syndicate_port}
+        chosen = [f"--{n}-port={p}" for n, p in ports.items() if self.command in (n, "run")]
+        return [self.command, *([f"--data={self.data}"] if self.data else ["--demo"]), *chosen]
 
-    async def start(self, *more: str) -> None:
+    async def start(self) -> None:
         """Start it, and wait until it says that it runs."""
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "slugline_cli", *self.arguments, *more),
-            env=environment(),
+            *("-m", "slugline_cli", *self.arguments),
+            env=environment(**self.more),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -114,7 +117,7 @@ class Service:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             async with self._told:
-                self.said.append(orjson.loads(line))
+                self.said.append(_as_logged(line))
                 self._told.notify_all()
 
     def send(self, number: Signals) -> None:
@@ -132,11 +135,22 @@ class Service:
         return await self.ended()
 
 
+def _as_logged(line: bytes) -> dict[str, Any]:
+    """A line of the log; what is no JSON shows itself, where a test looks at all of it."""
+    try:
+        said: dict[str, Any] = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return {"event": "not JSON", "text": line.decode()}
+    return said
+
+
 @asynccontextmanager
-async def running(data: Path, *more: str) -> AsyncIterator[Service]:
+async def running(
+    data: Path, command: str = "run", more: dict[str, str] | None = None
+) -> AsyncIterator[Service]:
     """A service that runs while the context is open, and however it ends."""
-    service = Service(data)
-    await service.start(*more)
+    service = Service(data, command, more or {})
+    await service.start()
     try:
         yield service
     finally:
@@ -145,10 +159,13 @@ async def running(data: Path, *more: str) -> AsyncIterator[Service]:
 
 
 class Client:
-    """Requests to a service as its admin."""
+    """Requests to services as their admin: writes to *service*, the rest to *syndicate*."""
 
-    def __init__(self, service: Service, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, service: Service, session: aiohttp.ClientSession, syndicate: Service | None
+    ) -> None:
         self.service = service
+        self.syndicate = (syndicate or service).syndicate
         self.session = session
 
     async def ask(self, method: str, url: str, **more: Any) -> Any:
@@ -168,18 +185,18 @@ class Client:
 
     async def subscribe(self, url: str, *blogs: str, start: str = "earliest") -> Any:
         wanted = {"url": url, "blogs": list(blogs), "start": start}
-        return await self.ask("POST", f"{self.service.syndicate}/v1/subscriptions", json=wanted)
+        return await self.ask("POST", f"{self.syndicate}/v1/subscriptions", json=wanted)
 
     async def text(self, path: str) -> str:
-        async with self.session.get(f"{self.service.syndicate}{path}") as answer:
+        async with self.session.get(f"{self.syndicate}{path}") as answer:
             assert answer.status == 200
             return await answer.text()
 
 
 @asynccontextmanager
-async def client(service: Service) -> AsyncIterator[Client]:
+async def client(service: Service, syndicate: Service | None = None) -> AsyncIterator[Client]:
     async with aiohttp.ClientSession() as session:
-        yield Client(service, session)
+        yield Client(service, session, syndicate)
 
 
 @dataclass(frozen=True)

@@ -172,8 +172,8 @@ async def test_a_view_is_rebuilt_by_hand_and_only_while_nobody_serves_from_it(
 
         code, out, _ = await slugline("view", "rebuild", "--data", str(tmp_path))
 
-        assert (refused, code) == (1, 0)
-        assert "in use by another slugline" in why
+        assert (refused, code) == (2, 0)
+        assert "another process" in why
         assert "rebuilt from" in out
         await service.start()
         assert await us.text("/blogs/storm/feed.atom") == before

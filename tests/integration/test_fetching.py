@@ -301,6 +301,7 @@ async def test_a_document_that_says_that_it_is_too_large_is_not_read(site: Site)
         (b"x", "zstd"),
         (b"x", "gzip, gzip"),
     ],
+    ids=["no gzip", "cut gzip", "no brotli", "cut brotli", "unknown", "twice"],
 )
 async def test_a_packing_that_is_damaged_or_unknown_is_a_bad_answer(
     site: Site, data: bytes, coding: str

@@ -20,16 +20,10 @@ from slugline_syndicate.deliveries.subscription import (
 from slugline_syndicate.subscriptions.models import SubscriptionChange
 from tests.builders import a_subscription, an_entry, withdrawn
 from tests.simulation import receivers as tempers
-from tests.simulation.__main__ import quiet
 from tests.simulation.log import SimulatedLog
 from tests.simulation.loop import VirtualClock, VirtualLoop, run_virtually
 from tests.simulation.receivers import Temper
 from tests.simulation.world import PARTITIONS, Replica, Shape, World
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> None:
-    quiet()
 
 
 class Stage(World):

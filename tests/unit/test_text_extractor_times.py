@@ -167,3 +167,30 @@ def test_a_time_that_comes_twice_when_summer_time_ends_is_the_later_one_in_the_p
     received = datetime(2026, 10, 25, 12, 0, tzinfo=UTC)
     moments = published("11:00", "02:30", "01:15", zone="Europe/Berlin", received=received)
     assert moments[1] == "2026-10-25T01:30:00Z"
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "Today 17:48",
+        "heute, 17.48 Uhr",
+        "Aujourd’hui à 17h48",
+        "сегодня в 17:48",
+        "Posted at 17:48",
+        "Published 5.48pm",
+        "um 17.48 Uhr",
+        "kl. 17:48",
+        "às 17h48",
+        "Sunday 22 November 2026 17:48",
+        "Nov 22, 2026, 5:48 PM",
+        "domingo, 22 de noviembre de 2026, 17:48",
+        "下午5:48",
+        "vor 42 Minuten",
+        "il y a 42 minutes",
+        "hace 42 min",
+        "منذ 42 دقيقة",
+        "about 42 minutes ago",
+    ],
+)
+def test_a_time_may_begin_with_a_word(printed: str) -> None:
+    assert published(printed, printed, printed)[0] == "2026-11-22T17:48:00Z"

@@ -3,35 +3,57 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 
 import click
 
 from slugline.errors import SettingsError, SluglineError
 from slugline.web.problems import Problem
-from slugline_cli.health import health
-from slugline_cli.lag import lag
-from slugline_cli.listen import listen
-from slugline_cli.parse import parse
-from slugline_cli.run import run
-from slugline_cli.tail import tail
-from slugline_cli.tokens import token
-from slugline_cli.views import view
 
 #: Exit codes: 0 done, 1 it did not work, 2 it was asked or set up wrongly, 130 stopped by Ctrl-C.
 FAILED, WRONG_USE, STOPPED = 1, 2, 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+#: The subcommands: in which module each is, under its own name.
+COMMANDS = {
+    "run": "run",
+    "ingest": "run",
+    "syndicate": "run",
+    "topics": "topics",
+    "parse": "parse",
+    "listen": "listen",
+    "demo": "demo",
+    "token": "tokens",
+    "tail": "tail",
+    "lag": "lag",
+    "health": "health",
+    "view": "views",
+}
+
+
+class Commands(click.Group):
+    """Imports a subcommand when it is asked for: `health` and `token` need not wait for the rest."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"slugline_cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="slugline")
 def cli() -> None:
     """Turns a newsroom's live blog into feeds and signed webhooks.
 
     Settings are read from SLUGLINE_… variables; .env.example lists them all.
     """
-
-
-for _command in (run, parse, listen, token, tail, lag, health, view):
-    cli.add_command(_command)
 
 
 def run_command(arguments: Sequence[str], environ: Mapping[str, str]) -> int:

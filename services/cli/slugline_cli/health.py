@@ -1,17 +1,17 @@
 """`slugline health`: asks running services how they are."""
 
-import asyncio
-from collections.abc import Sequence
+from http.client import HTTPException
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
-import aiohttp
 import click
 import orjson
 from rich.console import Console
 from rich.table import Table
 
 from slugline.settings import Settings
-from slugline_cli.options import Environ, tool_settings
+from slugline_cli.options import Environ, settings_of
 
 #: How long a service may take to answer, in seconds.
 WITHIN = 5.0
@@ -32,8 +32,8 @@ def health(
     A table on a terminal, JSON elsewhere.
     """
     ports = {"ingest_port": ingest_port, "syndicate_port": syndicate_port}
-    settings = tool_settings(environ, **ports)
-    rows = asyncio.run(_ask_all(_addresses(settings, service)))
+    settings = settings_of(environ, **ports)
+    rows = [_ask(name, url) for name, url in _addresses(settings, service)]
     console = Console(highlight=False)
     if console.is_terminal:
         console.print(_table(rows))
@@ -49,20 +49,23 @@ def _addresses(settings: Settings, service: str) -> list[tuple[str, str]]:
     return [(name, f"http://{host}:{port}/healthz") for name, port in chosen.items()]
 
 
-async def _ask_all(addresses: Sequence[tuple[str, str]]) -> Rows:
-    timeout = aiohttp.ClientTimeout(total=WITHIN)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
-        return list(await asyncio.gather(*(_ask(session, *each) for each in addresses)))
-
-
-async def _ask(session: aiohttp.ClientSession, name: str, url: str) -> dict[str, Any]:
+def _ask(name: str, url: str) -> dict[str, Any]:
     where = {"service": name, "url": url}
     try:
-        async with session.get(url) as answer:
-            said = orjson.loads(await answer.read())
-    except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
+        said = orjson.loads(_answer(url))
+    except (OSError, HTTPException, orjson.JSONDecodeError) as error:
         return {**where, "ready": False, "error": str(error) or "no answer in time"}
     return {**where, **said}
+
+
+def _answer(url: str) -> bytes:
+    """What is answered, whatever its status: a service that is not ready tells why with a 503."""
+    try:
+        with urlopen(url, timeout=WITHIN) as answer:  # noqa: S310 - our own address
+            body: bytes = answer.read()
+    except HTTPError as error:
+        body = error.read()
+    return body
 
 
 def _table(rows: Rows) -> Table:

@@ -31,6 +31,25 @@ def with_secrets(settings: Settings) -> Settings:
     return replace(settings, admin_token=token, secret_key=key)
 
 
+def make_secrets(folder: Path) -> None:
+    """Make the admin's token and the secret key in *folder*, where absent."""
+    kept_secret(folder / TOKEN_FILE, new_token)
+    kept_secret(folder / KEY_FILE, new_key)
+
+
+def require_secrets(settings: Settings) -> None:
+    """Raise SettingsError unless the secrets are set: replicas must share them."""
+    missing = [name for name in ("admin_token", "secret_key") if not getattr(settings, name)]
+    if missing:
+        raise SettingsError(
+            "\n".join(
+                f"SLUGLINE_{name.upper()}: set it, or SLUGLINE_{name.upper()}_FILE, to what all replicas"
+                " share; 'slugline topics ensure --secrets FOLDER' makes one"
+                for name in missing
+            )
+        )
+
+
 def kept_secret(path: Path, make: Callable[[], str]) -> str:
     """The secret in *path*; made where there is none. Raises SettingsError for an empty file."""
     if not path.exists():

@@ -19,10 +19,11 @@ from slugline.topics import ENTRIES
 from slugline.view import View
 from slugline.view.entries import EntriesView, EventRef
 from slugline.view.tail import Tail
-from slugline_cli.options import Environ, data_option, tool_settings
+from slugline_cli.engines import log_to_read
+from slugline_cli.options import Environ, data_option
 from slugline_cli.process import first_of, run_until_stopped
 from slugline_cli.progress import until_read
-from slugline_cli.reading import log_to_read
+from slugline_cli.tools import tool_settings
 from slugline_syndicate.deliveries.runtime import DeliveryViews
 from slugline_syndicate.deliveries.subscription import Subscription
 from slugline_syndicate.subscriptions.shown import summary
@@ -58,7 +59,9 @@ async def _look(settings: Settings, found: list[dict[str, Any]]) -> None:
     """Read the log into a view of our own: the service's belongs to it alone."""
     clock = SystemClock()
     entries, views = EntriesView(), DeliveryViews.make()
-    with TemporaryDirectory(prefix="slugline-lag-") as folder:
+    # Beside the service's own, where there is room for a view: /tmp is small in containers.
+    place = settings.data_dir if settings.data_dir.is_dir() else None
+    with TemporaryDirectory(prefix="lag-", dir=place) as folder:
         async with log_to_read(settings, clock) as log:
             view = View(Path(folder) / "view.db", [entries, *views.all], clock)
             tail = Tail(log, view, clock)

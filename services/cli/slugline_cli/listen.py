@@ -11,9 +11,10 @@ from rich.text import Text
 
 from slugline.clock import SystemClock
 from slugline.web.server import serving
-from slugline_cli.options import Environ, tool_settings
+from slugline_cli.options import Environ
 from slugline_cli.process import run_until_stopped
 from slugline_cli.receiver import Received, Receiver, check_secret
+from slugline_cli.tools import tool_settings
 
 
 @click.command()

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from slugline.settings import Settings
-from slugline.telemetry import set_up_logging
 
 Environ = Mapping[str, str]
 
@@ -23,10 +22,3 @@ def settings_of(environ: Environ, **given: Any) -> Settings:
     """The settings in *environ*, with the options that were *given* in their place."""
     said = {name: value for name, value in given.items() if value is not None}
     return replace(Settings.from_env(environ), **said)
-
-
-def tool_settings(environ: Environ, **given: Any) -> Settings:
-    """`settings_of`, for a command that prints what it finds: its log tells of trouble alone."""
-    settings = settings_of(environ, **given)
-    set_up_logging(replace(settings, log_level="warning"))
-    return settings

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from slugline.clock import SystemClock, parse_rfc3339
-from slugline_cli.options import Environ, tool_settings
+from slugline_cli.options import Environ
+from slugline_cli.tools import tool_settings
 from slugline_ingest.app import make_fetcher
 from slugline_ingest.documents import extractor_for, text_of_document
 from slugline_ingest.extractors import Document

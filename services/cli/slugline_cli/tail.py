@@ -18,9 +18,10 @@ from slugline.events import Event, decode
 from slugline.log import StoredRecord, TopicPartition
 from slugline.settings import Settings
 from slugline.topics import ENTRIES, base_of
-from slugline_cli.options import Environ, data_option, tool_settings
+from slugline_cli.engines import log_to_read
+from slugline_cli.options import Environ, data_option
 from slugline_cli.process import first_of, run_until_stopped
-from slugline_cli.reading import log_to_read
+from slugline_cli.tools import tool_settings
 
 Show = Callable[[dict[str, Any]], None]
 

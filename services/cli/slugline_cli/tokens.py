@@ -6,7 +6,7 @@ import click
 
 from slugline.errors import SettingsError
 from slugline_cli.keys import TOKEN_FILE
-from slugline_cli.options import Environ, data_option, tool_settings
+from slugline_cli.options import Environ, data_option, settings_of
 
 
 @click.command()
@@ -14,7 +14,7 @@ from slugline_cli.options import Environ, data_option, tool_settings
 @click.pass_obj
 def token(environ: Environ, data: Path | None) -> None:
     """Print the token that may do everything."""
-    settings = tool_settings(environ, data_dir=data)
+    settings = settings_of(environ, data_dir=data)
     path = settings.data_dir / TOKEN_FILE
     if not settings.admin_token and not path.exists():
         raise SettingsError(

@@ -1,7 +1,7 @@
 """The log: an ordered, partitioned, durable record of events. This module is its port.
 
 Two engines keep the contract that `Log` states (`tests/contract/test_log.py`): the embedded one in
-`slugline.log.sqlite` and Kafka.
+`slugline.log.sqlite` and Kafka in `slugline.log.kafka`.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -110,6 +110,8 @@ class Log(Protocol):
 
         Safe when several processes do it at once. The first `ensure` of a log fixes its number of
         partitions: later calls make new topics with that same number, whatever they ask for.
+
+        Raises LogMismatchError where others can change topics and one is not as *topics* say.
         """
         ...
 
@@ -158,7 +160,8 @@ class Log(Protocol):
 
         While the context is open, *on_change* is awaited with the partitions that are ours: first
         with none whenever they are being shared out anew, then with the new set. Ownership can be
-        lost at any await; it says nothing about the log being reachable. An exception in
-        *on_change* is reported, not raised.
+        lost at any await; it says nothing about the log being reachable: the context opens also
+        while the log is away, and owns nothing until it is back. An exception in *on_change* is
+        reported, not raised.
         """
         ...

@@ -8,7 +8,7 @@ import orjson
 
 from slugline.blog import BlogState
 from slugline.codec import blog_from_json, entry_from_json
-from slugline.events import decode
+from slugline.events import Envelope, decode_as
 from slugline.view.entry_rows import (
     MARK,
     REF,
@@ -18,6 +18,7 @@ from slugline.view.entry_rows import (
     EventRef,
     StoredEvent,
     from_micros,
+    place_of,
     to_micros,
     to_ref,
 )
@@ -173,37 +174,25 @@ class EntriesView(EntryTables):
         """Up to *limit* events of *partition* at or after *offset*, in order."""
         rows = self._db.execute(
             f"SELECT {REF} FROM event"  # noqa: S608 - a constant
-            " WHERE partition = ? AND offset >= ? ORDER BY offset LIMIT ?",
-            (partition, offset, limit),
+            " WHERE place >= ? AND place < ? ORDER BY place LIMIT ?",
+            (place_of(partition, offset), place_of(partition + 1, 0), limit),
         )
         return [to_ref(row) for row in rows]
 
     def event_at(self, partition: int, offset: int) -> StoredEvent | None:
         """The event at *offset*, as it may be sent now; None where it was pruned or is none."""
         row = self._db.execute(
-            f"SELECT {REF}, superseded_at, headers, data FROM event"  # noqa: S608 - a constant
-            " WHERE partition = ? AND offset = ?",
-            (partition, offset),
+            f"SELECT {REF}, superseded_at, ce_previous, data FROM event"  # noqa: S608 - a constant
+            " WHERE place = ?",
+            (place_of(partition, offset),),
         ).fetchone()
         if row is None:
             return None
-        superseded_at, headers, data = row[8:]
-        decoded = (
-            None
-            if data is None
-            else decode(tuple((name, text.encode()) for name, text in orjson.loads(headers)), data)
-        )
-        return StoredEvent(
-            to_ref(row[:8]), self.sequence(partition, offset), decoded, superseded_at is not None
-        )
-
-    def place_of(self, event_id: str) -> tuple[int, int] | None:
-        """Partition and offset of the event with *event_id*; None where it is unknown or pruned."""
-        row = self._db.execute(
-            "SELECT partition, offset FROM event WHERE ce_id = ? ORDER BY offset LIMIT 1",
-            (event_id,),
-        ).fetchone()
-        return (row[0], row[1]) if row else None
+        ref = to_ref(row[:8])
+        superseded_at, previous, data = row[8:]
+        facts = Envelope(ref.id, ref.type, ref.time, previous)
+        event = None if data is None else decode_as(facts, data)
+        return StoredEvent(ref, self.sequence(partition, offset), event, superseded_at is not None)
 
     def _blog_row(self, row: tuple[Any, ...]) -> BlogRow:
         partition, offset, ce_id, ce_time, data = row

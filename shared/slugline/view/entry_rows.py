@@ -77,6 +77,11 @@ class StoredEvent:
     superseded: bool
 
 
+def place_of(partition: int, offset: int) -> int:
+    """One number for a place in the log, so that the events of a partition stand together, in order."""
+    return (partition << 40) + offset
+
+
 def to_ref(row: tuple[Any, ...]) -> EventRef:
     partition, offset, blog_id, entry_id, ce_id, ce_type, ce_time, written_at = row
     return EventRef(

@@ -15,7 +15,7 @@ from slugline.errors import LogDamagedError, UndecodableRecordError
 from slugline.events import EventType, envelope
 from slugline.log import StoredRecord
 from slugline.topics import ENTRIES, base_of
-from slugline.view.entry_rows import EventRef, to_micros
+from slugline.view.entry_rows import EventRef, place_of, to_micros
 
 #: How long a superseded revision stays deliverable.
 REVISIONS_KEPT = timedelta(days=7)
@@ -41,13 +41,12 @@ class EntryTables:
     CREATE INDEX entry_withdrawn ON entry(blog_id, ce_time, offset) WHERE withdrawn;
     CREATE INDEX entry_changed ON entry(blog_id, ce_time, offset, entry_id, published);
     CREATE INDEX entry_offset ON entry(blog_id, offset);
-    CREATE TABLE event(partition INTEGER, offset INTEGER, blog_id TEXT NOT NULL, entry_id TEXT NOT NULL,
-                       ce_id TEXT NOT NULL, ce_type TEXT NOT NULL, ce_time INTEGER NOT NULL,
-                       written_at INTEGER NOT NULL, superseded_at INTEGER, headers BLOB NOT NULL, data BLOB,
-                       PRIMARY KEY(partition, offset));
+    CREATE TABLE event(place INTEGER PRIMARY KEY, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+                       blog_id TEXT NOT NULL, entry_id TEXT NOT NULL, ce_id TEXT NOT NULL, ce_type TEXT NOT NULL,
+                       ce_time INTEGER NOT NULL, written_at INTEGER NOT NULL, superseded_at INTEGER,
+                       ce_previous TEXT, data BLOB);
     CREATE INDEX event_subject ON event(blog_id, entry_id, offset);
     CREATE INDEX event_blog ON event(blog_id, offset);
-    CREATE INDEX event_id ON event(ce_id);
     CREATE INDEX event_superseded ON event(superseded_at) WHERE superseded_at IS NOT NULL;
     """
 
@@ -126,7 +125,7 @@ class EntryTables:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UndecodableRecordError(f"its value cannot be read: {error!r}") from error
         self._touched[blog_id] = None
-        repeated = self._current_id(blog_id, entry_id) == facts.id
+        current = self._current_id(blog_id, entry_id)
         time = to_micros(facts.time)
         place = (blog_id, record.partition, record.offset, facts.id, time)
         if entry_id:
@@ -135,22 +134,21 @@ class EntryTables:
             self._db.execute(
                 "INSERT OR REPLACE INTO blog VALUES (?, ?, ?, ?, ?, ?)", (*place, row.data)
             )
-        if repeated:
+        if current == facts.id:  # it is no event
             return
-        self._put_event(
-            record,
-            value,
-            EventRef(
-                record.partition,
-                record.offset,
-                BlogId(blog_id),
-                entry_id,
-                facts.id,
-                kind,
-                facts.time,
-                record.written_at,
-            ),
+        ref = EventRef(
+            record.partition,
+            record.offset,
+            BlogId(blog_id),
+            entry_id,
+            facts.id,
+            kind,
+            facts.time,
+            record.written_at,
         )
+        if current is not None:
+            self._supersede(ref)
+        self._put_event(ref, facts.previous, value)
 
     def _current_id(self, blog_id: str, entry_id: str) -> str | None:
         row = self._db.execute(
@@ -178,30 +176,33 @@ class EntryTables:
             ),
         )
 
-    def _put_event(self, record: StoredRecord, value: bytes, ref: EventRef) -> None:
-        written_at = to_micros(record.written_at)
+    def _supersede(self, ref: EventRef) -> None:
+        """Earlier events of the subject are passed by from now on; a withdrawal takes their text."""
         subject = (ref.blog_id, ref.entry_id)
         self._db.execute(
             "UPDATE event SET superseded_at = ? WHERE blog_id = ? AND entry_id = ? AND superseded_at IS NULL",
-            (written_at, *subject),
+            (to_micros(ref.written_at), *subject),
         )
         if ref.type is EventType.ENTRY_DELETED:
             self.withdrawals += 1
             self._db.execute(
                 "UPDATE event SET data = NULL WHERE blog_id = ? AND entry_id = ?", subject
             )
-        headers = orjson.dumps([[name, item.decode()] for name, item in record.headers])
+
+    def _put_event(self, ref: EventRef, previous: str | None, value: bytes) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
+            "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
             (
+                place_of(ref.partition, ref.offset),
                 ref.partition,
                 ref.offset,
-                *subject,
+                ref.blog_id,
+                ref.entry_id,
                 ref.id,
                 ref.type,
                 to_micros(ref.time),
-                written_at,
-                headers,
+                to_micros(ref.written_at),
+                previous,
                 value,
             ),
         )

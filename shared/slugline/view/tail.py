@@ -46,6 +46,7 @@ class Tail:
         self._goal: Mapping[TopicPartition, int] | None = None
         self.ready = bool(view.positions)
         self.reachable = False
+        self._trouble = ""
 
     @property
     def stale(self) -> bool:
@@ -69,9 +70,7 @@ class Tail:
             except (_ForeignLogError, OffsetOutOfRangeError, ViewDamagedError) as error:
                 self._rebuild(str(error))
             except (LogUnavailableError, TimeoutError) as error:
-                if self.reachable:
-                    logger.warning("log.unreachable", reason=str(error))
-                self.reachable = False
+                self._lost(str(error) or "no answer in time")
             except ViewFullError as error:
                 logger.error("view.full", reason=str(error))
             await self._clock.sleep(RETRY)
@@ -107,7 +106,7 @@ class Tail:
         async with asyncio.timeout(CATCH_UP):
             begins = await self._log.begins(topics)
             self._goal = await self._log.ends(topics)
-        self.reachable = True
+        self.reachable, self._trouble = True, ""
         self._check_ends(self._goal)
         self._wake()
         async with aclosing(self._log.read(topics, self._start(begins))) as batches:  # type: ignore[type-var]
@@ -166,6 +165,13 @@ class Tail:
             self._waiting.remove(waiter)
             if not waiter[1].done():
                 waiter[1].set_result(None)
+
+    def _lost(self, reason: str) -> None:
+        """The log is away: told once, however often it is asked."""
+        self.reachable = False
+        if reason != self._trouble:
+            logger.warning("log.unreachable", reason=reason)
+        self._trouble = reason
 
     def _rebuild(self, reason: str) -> None:
         logger.warning("view.rebuilt", path=str(self._view.path), reason=reason)

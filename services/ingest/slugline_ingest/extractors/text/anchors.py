@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from slugline_ingest.extractors.text.lines import Line
 from slugline_ingest.extractors.text.names import byline_of, people_of
+from slugline_ingest.extractors.text.remembered import remembered
 from slugline_ingest.extractors.text.stamp_patterns import FIRST_WORDS, STARTING_WORD
 from slugline_ingest.extractors.text.stamps import Scan, Stamp, scan
 from slugline_ingest.extractors.text.vocabulary import KEY_EVENT, plain
@@ -135,11 +136,16 @@ def _phase(index: int, text: str) -> Anchor | None:
     return Anchor(index=index, kind=Kind.PHASE, form=Form.PREFIX, text=text)
 
 
+@remembered
+def _opening_of(text: str) -> Scan:
+    return scan(text)
+
+
 def _front(index: int, text: str) -> Anchor | None:
     word = _WORD.match(text[:_TAIL])
     if word and word[0].casefold() not in FIRST_WORDS:
         return None
-    read = scan(text)
+    read = _opening_of(text)
     kind = _kind(read.stamp)
     if kind is None:
         return None

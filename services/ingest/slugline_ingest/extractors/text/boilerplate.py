@@ -7,6 +7,7 @@ from itertools import pairwise
 from slugline_ingest.extractors.text.known_boilerplate import LINES, OPENINGS, TAIL_HEADINGS
 from slugline_ingest.extractors.text.lines import Line, line_of
 from slugline_ingest.extractors.text.names import is_name, is_role
+from slugline_ingest.extractors.text.remembered import remembered
 from slugline_ingest.extractors.text.traits import End
 
 
@@ -68,6 +69,7 @@ def _straight(text: str) -> str:
     return text if text.isascii() else text.translate(_CURLY)
 
 
+@remembered
 def is_boilerplate(text: str) -> bool:
     """Whether *text* as a whole is on the list of furniture."""
     plain = _straight(text[:_OPENING_READ]).strip(" .>»→›|•-–—").lower()

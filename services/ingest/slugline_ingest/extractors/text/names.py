@@ -2,6 +2,8 @@
 
 import re
 
+from slugline_ingest.extractors.text.remembered import remembered
+
 _PARTICLES = frozenset(
     [
         "de",
@@ -151,6 +153,7 @@ def _is_name_token(token: str) -> bool:
     return token.casefold() in _PARTICLES or token[0].isupper()
 
 
+@remembered
 def people_of(text: str) -> tuple[str, ...]:
     """The people that *text* names and nothing else; none when there is anything else."""
     if len(text) > _LONGEST_NAMES or text[-1:] in _NO_ENDS or _begins_as_sentence(text):

@@ -90,7 +90,7 @@ def scan(text: str, start: int = 0) -> Scan:
 def _tokens(text: str, start: int) -> Iterator[tuple[str, re.Match[str]]]:
     position = start
     while position < len(text):
-        for kind, pattern in _tokens_from(text[position]):
+        for kind, pattern in _tokens_from(text[position : position + 3]):
             found = pattern.match(text, position)
             if found:
                 yield kind, found
@@ -100,17 +100,18 @@ def _tokens(text: str, start: int) -> Iterator[tuple[str, re.Match[str]]]:
             return
 
 
-def _tokens_from(character: str) -> Sequence[tuple[str, re.Pattern[str]]]:
-    """The tokens that may begin with *character*, to try no others."""
-    if character.isdecimal():
-        return _FROM_DIGITS
-    return _FROM_LETTERS if character.isalpha() else _FROM_SIGNS
+def _tokens_from(start: str) -> Sequence[tuple[str, re.Pattern[str]]]:
+    """The tokens that may begin with *start*, three characters, to try no others."""
+    if start[0].isdecimal():
+        return _CLOCK_ALONE if ":" in start else _FROM_DIGITS
+    return _FROM_LETTERS if start[0].isalpha() else _FROM_SIGNS
 
 
 def _only(*kinds: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple((kind, pattern) for kind, pattern in TOKENS if kind in kinds)
 
 
+_CLOCK_ALONE = _only("clock")
 _FROM_DIGITS = _only("iso", "epoch", "relative", "date", "clock")
 _FROM_LETTERS = _only(
     "relative", "date", "clock", "zone", "back", "verb", "weekday", "unit", "preposition"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slugline_ingest.extractors.text.captions import is_caption
+from slugline_ingest.extractors.text.remembered import remembered
 
 #: Scripts written without blanks; one of their characters carries as much as two or three letters.
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff01-\uff60]")
@@ -62,6 +63,7 @@ class Traits:
     caption: bool
 
 
+@remembered
 def traits_of(text: str) -> Traits:
     """The traits of *text*."""
     start = text[:_READ]

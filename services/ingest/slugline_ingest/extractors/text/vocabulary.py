@@ -2,6 +2,8 @@
 
 import re
 
+from slugline_ingest.extractors.text.remembered import remembered
+
 _LABEL_END = re.compile("[:|>»]")
 _CURLY = str.maketrans("‘’′", "'''")
 
@@ -93,11 +95,13 @@ def is_key_points(text: str) -> bool:
     return len(text) <= 60 and KEY_POINTS.fullmatch(plain(text)) is not None
 
 
+@remembered
 def is_card_intro(text: str) -> bool:
     """Whether *text* does nothing but announce the headline of another story."""
     return len(text) <= 70 and CARD_INTRO.fullmatch(plain(text)) is not None
 
 
+@remembered
 def announced_headline(text: str) -> str:
     """The headline in a line such as `Read more: Bridge closed`; empty when it is no such line."""
     found = _LABEL_END.search(text[:45])

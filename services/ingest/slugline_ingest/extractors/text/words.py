@@ -4,6 +4,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from slugline_ingest.extractors.text.remembered import remembered
+
 _APOSTROPHES = re.compile("['’‘`´ʼ]")
 _WORD = re.compile(r"\w+")
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -40,6 +42,7 @@ class Gist:
     stems: frozenset[str]
 
 
+@remembered
 def gist_of(text: str) -> Gist:
     """The gist of *text*."""
     folded = fold(text)

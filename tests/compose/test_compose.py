@@ -1,0 +1,105 @@
+"""The whole stack by Docker Compose, as ops run it. `SLUGLINE_DOCKER` names another docker command."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import orjson
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCKER = shlex.split(os.environ.get("SLUGLINE_DOCKER", "docker"))
+#: Building takes minutes the first time; nothing is timed, this only ends what hangs, in seconds.
+PATIENCE = 900
+#: A project of its own, so that nobody's installation is touched.
+PROJECT = ["compose", "--project-name", "slugline-smoke", "--profile", "demo"]
+
+
+def docker(*words: str, check: bool = True) -> str:
+    done = subprocess.run(
+        [*DOCKER, *words], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0 or not check, done.stdout + done.stderr
+    return done.stdout
+
+
+def compose(*words: str) -> str:
+    return docker(*PROJECT, *words)
+
+
+def up(*words: str) -> None:
+    compose("up", "--wait", "--quiet-pull", *words)
+
+
+def has_engine() -> bool:
+    try:
+        return bool(docker("version", "--format", "{{.Server.Version}}", check=False).strip())
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[None]:
+    if not has_engine():
+        pytest.skip("no Docker engine answers: start one, or name a command in SLUGLINE_DOCKER")
+    compose("down", "--volumes")
+    up("--build")
+    yield
+    compose("down", "--volumes")
+
+
+def get(path: str) -> str:
+    with urlopen(f"http://127.0.0.1:8081{path}") as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def put_entry(name: str) -> None:
+    token = compose("exec", "-T", "ingest", "slugline", "token").strip()
+    url = f"http://127.0.0.1:8080/v1/blogs/smoke/entries/{name}"
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    body = orjson.dumps({"title": f"Entry {name}", "published": "2026-11-22T12:00:00Z"})
+    with urlopen(Request(url, body, headers, method="PUT")) as answer:
+        assert answer.status == 200
+
+
+def until_received(title: str) -> None:
+    """Read the demo's log until its receiver has verified a webhook with *title*."""
+    process = subprocess.Popen(
+        [*DOCKER, *PROJECT, "logs", "--follow", "--no-log-prefix", "demo"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert any("✓" in line and title in line for line in process.stdout), title
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@pytest.mark.usefixtures("stack")
+def test_the_stack_comes_up_scales_and_survives() -> None:
+    put_entry("first")
+    until_received("Entry first")
+    before = get("/blogs/smoke/feed.atom")
+    assert "Entry first" in before
+
+    up("--no-recreate", "--scale", "ingest=2", "--scale", "syndicate=3")
+    replicas = compose("ps", "--quiet", "syndicate").split()
+    assert len(replicas) == 3
+    assert {get("/blogs/smoke/feed.atom") for _ in range(12)} == {before}
+
+    docker("kill", "--signal=KILL", replicas[0])
+    put_entry("second")
+    until_received("Entry second")
+
+    compose("down")
+    up()
+    put_entry("third")
+    until_received("Entry third")
+    assert "Entry first" in get("/blogs/smoke/feed.atom")

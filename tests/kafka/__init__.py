@@ -1,0 +1,1 @@
+"""A real Kafka for the tests, and the mock cluster of librdkafka."""
