@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+import structlog
 from structlog.testing import capture_logs
 
 from slugline.blog import BlogId
@@ -296,6 +297,7 @@ def test_a_fault_of_our_own_costs_its_source_polls_and_nobody_else_anything(
         assert healed is not None
         assert healed.failures == 0
 
+    structlog.reset_defaults()  # simulated processes are quiet else
     with capture_logs() as told:
         asked = in_a_world(tmp_path, story)
 
