@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import feedparser
@@ -14,6 +15,7 @@ from standardwebhooks.webhooks import Webhook
 from svix.webhooks import Webhook as SvixWebhook
 
 from tests.e2e.service import (
+    PATIENCE,
     SEEDS,
     Arrival,
     Service,
@@ -22,6 +24,7 @@ from tests.e2e.service import (
     running,
     slugline,
 )
+from tests.integration.bad_site import a_site
 
 PAGE = (SEEDS / "storm" / "page-1.txt").read_text()
 
@@ -242,3 +245,23 @@ async def test_the_log_is_whole_after_a_stop(tmp_path: Path, signal_number: sign
     with sqlite3.connect(tmp_path / "log.db") as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     db.close()
+
+
+async def test_run_polls_the_sources_that_it_is_given(tmp_path: Path) -> None:
+    page = (SEEDS.parent / "tests" / "data" / "jsonld" / "harbour.html").read_bytes()
+    async with a_site() as site, running(tmp_path) as service, aiohttp.ClientSession() as session:
+        source = f"{service.ingest}/v1/blogs/harbour/sources/main"
+        wanted = {"url": site.page("/live", page), "interval": 1}
+        headers = {"Authorization": f"Bearer {service.token}"}
+        async with session.put(source, json=wanted, headers=headers) as answer:
+            assert answer.status == 200
+        async with asyncio.timeout(PATIENCE):
+            shown: dict[str, Any] = {"last_published": None}
+            while shown["last_published"] is None:
+                async with session.get(source, headers=headers) as answer:
+                    shown = await answer.json()
+        async with session.get(f"{service.syndicate}/blogs/harbour/feed.atom") as answer:
+            feed = await answer.text()
+
+    assert shown["last_published"]["created"] == 4
+    assert "The lost dog is found" in feed

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import os
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from ipaddress import ip_network
@@ -23,6 +24,7 @@ from slugline_ingest.fetching import (
     Validators,
 )
 from slugline_ingest.fetching.answers import retry_after
+from slugline_ingest.fetching.decoding import TooLargeError, decoder
 from slugline_ingest.fetching.files import FileFetcher
 from slugline_ingest.fetching.web import WebFetcher
 from tests.builders import NOON
@@ -257,6 +259,26 @@ async def test_a_small_answer_that_unpacks_to_a_huge_one_is_too_large(
     found = await a_fetcher().fetch(site.page("/live", packed, Content_Encoding=coding))
 
     assert trouble(found) is Trouble.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("packed", "coding"),
+    [
+        (zipped(50_000_000), "gzip"),
+        (brotli.compress(bytes(50_000_000), quality=1), "br"),
+    ],
+    ids=["gzip", "br"],
+)
+def test_unpacking_holds_no_more_than_a_document_may_have(packed: bytes, coding: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLargeError):
+            decoder(coding, largest=1_000_000).add(packed)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 10_000_000
 
 
 async def test_an_endless_document_is_too_large(site: Site) -> None:

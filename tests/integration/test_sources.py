@@ -122,7 +122,21 @@ async def test_the_same_bytes_are_not_read_again_where_nothing_can_be_asked(
     await put(ingest, site.page("/live", page, ETag="", Last_Modified=MODIFIED, Date=MODIFIED))
     await polled(ingest)
 
-    assert (await poll_again(ingest))["last"]["result"] == "unchanged"
+    last = (await poll_again(ingest))["last"]
+    assert (last["result"], last["status"]) == ("unchanged", 200)
+    assert last["unchanged"] == 0  # no entry was even looked at
+
+
+async def test_a_page_of_which_only_the_surroundings_change_gives_nothing(
+    ingest: IngestService, site: Site
+) -> None:
+    page = a_live_page(("e1", "First."))
+    await put(ingest, site.page("/live", f"{page}<p>12:00</p>"))
+    await polled(ingest)
+    site.page("/live", f"{page}<p>12:01</p>")
+    last = (await poll_again(ingest))["last"]
+
+    assert (last["result"], last["unchanged"]) == ("unchanged", 0)
 
 
 async def test_entries_that_have_left_the_page_are_not_deleted(

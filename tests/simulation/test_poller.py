@@ -10,13 +10,16 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+import structlog
+from structlog.testing import capture_logs
+
 from slugline.blog import BlogId
 from slugline.telemetry import Metrics
 from slugline.topics import provision
 from slugline.view import View
 from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
-from slugline_ingest.fetching import Fetch, Fetched, Validators
+from slugline_ingest.fetching import Fetch, Fetched, Trouble, Validators
 from slugline_ingest.sources import Source, SourceId, deleted_source, encode_source
 from slugline_ingest.sources.poll import Poll
 from slugline_ingest.sources.poller import Poller
@@ -47,6 +50,10 @@ class Asked:
     stop: float
 
 
+#: A page on which a fault of our own shows.
+FAULTY = f"https://{BLOGS[0]}.example/live"
+
+
 class SlowSite:
     """A fetcher whose pages take a second and never change; what was asked of it is in *asked*."""
 
@@ -54,6 +61,7 @@ class SlowSite:
         self._replica = replica
         self._clock = clock
         self._asked = asked
+        self.faulty = False
 
     async def fetch(self, url: str, known: Validators | None = None) -> Fetch:
         start = self._clock.monotonic()
@@ -61,6 +69,8 @@ class SlowSite:
             await self._clock.sleep(1.0)
         finally:
             self._asked.append(Asked(url, self._replica, start, self._clock.monotonic()))
+        if self.faulty and url == FAULTY:
+            raise ZeroDivisionError
         return Fetched(
             data=b"A page that is none", validators=Validators(address=url), kind="text/plain"
         )
@@ -77,8 +87,8 @@ class Replica:
         self.view = View(world.folder / f"{name}.db", [entries, self.sources], clock)
         tail = Tail(self.log, self.view, clock)
         writer = BlogWriter(self.log, entries, tail, clock, metrics)
-        site = SlowSite(name, clock, world.asked)
-        poll = Poll(site, writer, entries, tail, clock, "news.example", here)
+        self.site = SlowSite(name, clock, world.asked)
+        poll = Poll(self.site, writer, entries, tail, clock, "news.example", here)
         self.poller = Poller(self.log, self.sources, poll, clock, metrics)
         self._tasks = [
             world.loop.create_task(tail.run()),
@@ -267,3 +277,30 @@ def test_every_replica_knows_how_the_last_poll_went(tmp_path: Path) -> None:
             assert [report is not None for report in told] == [True, True]
 
     in_a_world(tmp_path, story)
+
+
+def test_a_fault_of_our_own_costs_its_source_polls_and_nobody_else_anything(
+    tmp_path: Path,
+) -> None:
+    async def story(world: World) -> None:
+        replica = Replica("one", world)
+        replica.site.faulty = True
+        await world.clock.sleep(40)
+        source = replica.sources.get(BLOGS[0], "main")
+        assert source is not None
+        failed = replica.poller.report(source)
+        assert failed is not None
+        assert failed.trouble is Trouble.INTERNAL
+        replica.site.faulty = False
+        await world.clock.sleep(60)
+        healed = replica.poller.report(source)
+        assert healed is not None
+        assert healed.failures == 0
+
+    structlog.reset_defaults()  # simulated processes are quiet else
+    with capture_logs() as told:
+        asked = in_a_world(tmp_path, story)
+
+    assert {"source.fault"} <= {line["event"] for line in told}
+    rests = longest_rests([each for each in asked if each.url != FAULTY], 100.0)
+    assert max(rests.values()) < 2 * INTERVAL

@@ -153,6 +153,34 @@ def test_a_script_that_is_not_about_a_live_blog_is_not_repaired() -> None:
     assert Reader().read('{"@type": "LiveBlogPosting", "b": {"c": 1')["b"] == {"c": 1}
 
 
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "<script type=application/ld+json>",
+        "<SCRIPT TYPE='APPLICATION/LD+JSON; charset=utf-8'>",
+        '<script data-x="a > b < c" type="application/ld+json">',
+        "<script\n data-y=it's type=application/ld+json>",
+    ],
+)
+def test_a_script_is_found_however_its_tag_is_written(tag: str) -> None:
+    page = f"<body><p>{tag}{json.dumps(a_live_blog(an_update()))}</script>"
+
+    assert len(extract(page).entries) == 1
+
+
+@pytest.mark.parametrize("element", ["template", "textarea", "style", "xmp", "title"])
+def test_what_only_looks_like_a_script_is_none(element: str) -> None:
+    page = f"<{element}>{a_page(a_live_blog(an_update()))}</{element}>"
+
+    assert extract(page).entries == ()
+
+
+def test_a_script_that_was_escaped_like_text_is_read() -> None:
+    page = a_page(json.dumps(a_live_blog(an_update())).replace('"', "&quot;"))
+
+    assert len(extract(page).entries) == 1
+
+
 def test_the_blogs_of_other_pages_are_not_this_pages() -> None:
     other = a_live_blog(an_update(2, headline="Elsewhere"), url="https://quay.example/other")
     page = a_page(

@@ -34,7 +34,9 @@ class Memory:
     """What is known of the document whose entries are in the log."""
 
     validators: Validators | None = None
+    #: Of its bytes, and of what was read in them.
     digest: bytes = b""
+    said: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +102,8 @@ class Poll:
             return replace(failed, status=found.status, retry_after=found.retry_after)
         if isinstance(found, NotModified):
             return Outcome(result=Result.NOT_MODIFIED, memory=memory, status=304)
-        digest = blake2b(found.data, digest_size=16).digest()
-        now_known = Memory(validators=found.validators, digest=digest)
+        digest = _digest(found.data)
+        now_known = replace(memory, validators=found.validators, digest=digest)
         if digest == memory.digest:
             return Outcome(result=Result.UNCHANGED, memory=now_known, status=200)
         return await self._publish(source, found, memory, now_known)
@@ -110,7 +112,9 @@ class Poll:
         self, source: Source, found: Fetched, memory: Memory, now_known: Memory
     ) -> Outcome:
         async with self._readings:
-            snapshot = await self._read(source, found)
+            snapshot, said = await self._read(source, found)
+        if said == memory.said:  # only what stands around the blog is new
+            return Outcome(result=Result.UNCHANGED, memory=now_known, status=200)
         if not snapshot.entries:
             return Outcome(result=Result.NO_ENTRIES, memory=memory, status=200, reason=NO_ENTRY)
 
@@ -120,21 +124,29 @@ class Poll:
         written = await self._writer.write(source.blog_id, planner)
         gave = written.created or written.updated or written.deleted
         result = Result.PUBLISHED if gave else Result.UNCHANGED
+        now_known = replace(now_known, said=said)
         return Outcome(result=result, memory=now_known, status=200, written=written)
 
-    async def _read(self, source: Source, found: Fetched) -> Snapshot:
+    async def _read(self, source: Source, found: Fetched) -> tuple[Snapshot, bytes]:
+        """What *found* holds, and a digest of it."""
         row = self._entries.blog(source.blog_id)
         timezone, received = row.blog.timezone if row else "UTC", self._clock.now()
 
-        def read() -> Snapshot:
+        def look() -> tuple[Snapshot, bytes]:
             extractor = extractor_for(source.kind or found.kind, found.data)
             text = clean_text(text_of_page(found.data, found.charset)).removeprefix("\ufeff")
-            return extractor.extract(
-                Document(text=text, received=received, timezone=timezone, location=found.location)
+            document = Document(
+                text=text, received=received, timezone=timezone, location=found.location
             )
+            read = extractor.extract(document)
+            snapshot = replace(read, link=read.link or found.location)
+            return snapshot, _digest(repr(snapshot).encode(errors="replace"))
 
-        snapshot = await self._elsewhere(read)
-        return replace(snapshot, link=snapshot.link or found.location)
+        return await self._elsewhere(look)
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()
 
 
 def _failed(memory: Memory, trouble: Trouble, reason: str) -> Outcome:

@@ -44,7 +44,7 @@ def texts_in(value: Any, *names: str) -> Iterator[str]:
             stack += [each[name] for name in names if each.get(name)][:1]
         elif isinstance(each, str) and each.strip():
             yield each
-        elif isinstance(each, int | float) and not isinstance(each, bool):
+        elif isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each):
             yield str(each)
 
 

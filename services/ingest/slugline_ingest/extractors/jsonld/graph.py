@@ -94,11 +94,12 @@ def keys_of(node: Node) -> set[str]:
 
 def own_blogs(graph: Graph, page: set[str]) -> list[Node]:
     """The blogs that are the page's own, *page* being the keys by which it is known."""
+    stated = [keys_of(article) for article in graph.articles]
+    page = page or set().union(*stated)
     named = [found.node for found in graph.blogs if keys_of(found.node) & page]
     if named:
         return named
-    stated = [keys_of(article) for article in graph.articles]
-    if any(keys & page if page else keys for keys in stated):
+    if any(keys & page for keys in stated):
         # The page is that article; a blog that names no page at all may still be it too.
         return [found.node for found in graph.blogs if found.own and not keys_of(found.node)]
     candidates = [found.node for found in graph.blogs if found.own or not graph.articles]

@@ -11,23 +11,22 @@ from itertools import islice
 
 from selectolax.lexbor import LexborHTMLParser
 
-#: How many elements are looked at, and the longest tag, in characters.
-ELEMENTS, TAG = 2_000, 4_000
+#: How many elements are read and looked at, and the longest tag, in characters.
+ELEMENTS, LOOKED_AT, TAG = 2_000, 20_000, 4_000
 #: A search takes so many characters at once: other threads wait for as long as it takes.
 STRETCH = 200_000
 #: How much of a page is looked through for ids, in characters.
 IDS_WITHIN = 2_000_000
 
-#: Where an element begins that is wanted or that hides what looks like one. `<` ends a tag here, so
-#: that a page full of unfinished tags is passed once and not once for each.
+#: Elements that are wanted, or that hide what looks like one.
 _START = re.compile(
-    rf"<(?:(!--)|(script|style|textarea|title|xmp|template)\b[^<>]{{0,{TAG}}}>"
-    rf"|(?:html|base|link|meta)\b[^<>]{{0,{TAG}}}>)",
+    r"<(!--|(?:script|style|textarea|title|xmp|template|html|base|link|meta)(?![\w-]))",
     re.IGNORECASE,
 )
-_KINDS = ("script", "style", "textarea", "title", "xmp", "template")
-_ENDS = {kind: re.compile(rf"</{kind}[\s/>]|\Z", re.IGNORECASE) for kind in _KINDS}
-_COMMENT_END = re.compile(r"--!?>|\Z")
+_WITH_CONTENT = frozenset(["script", "style", "textarea", "title", "xmp", "template"])
+#: The rest of a tag: with quoted values, else up to the next bracket.
+_REST = re.compile(r"""(?:[^>"']|"[^"]*"|'[^']*')*+>|[^<>]*>""")
+_AFTER_NAME = frozenset(" \t\n\r\f/>")
 _WANTED_SCRIPT = re.compile(r"ld\+json", re.IGNORECASE)
 _ID = re.compile(r"""<[a-zA-Z][^<>]{0,400}?\sid\s*=\s*["']?([^\s"'<>]{1,200})""")
 
@@ -75,17 +74,35 @@ def _attribute(tree: LexborHTMLParser, selector: str, name: str) -> str:
 def wanted(page: str) -> Iterator[str]:
     """The elements of *page* that are read, as they stand there; comments and the like are passed over."""
     position = 0
-    while match := _next_start(page, position):
-        comment, kind = match.groups()
-        if not comment and not kind:
-            position = match.end()
-            yield match.group(0)
-            continue
-        end = _COMMENT_END if comment else _ENDS[kind.lower()]
-        stop = end.search(page, match.end())
-        position = stop.end() if stop else len(page)
-        if kind and _is_wanted(kind.lower(), match.group(0)):
-            yield page[match.start() : stop.start() if stop else None] + f"</{kind}>"
+    for _ in range(LOOKED_AT):
+        match = _next_start(page, position)
+        if not match:
+            return
+        kind, start, position = match.group(1).lower(), match.start(), match.end()
+        tag = None if kind == "!--" else _REST.match(page, position, position + TAG)
+        position = tag.end() if tag else position
+        if kind != "!--" and kind not in _WITH_CONTENT:
+            yield page[start:position] if tag else ""
+        elif tag or kind == "!--":
+            stop, position = _end_of(kind, page, position)
+            if kind == "title" or (
+                kind == "script" and tag and _WANTED_SCRIPT.search(tag.group(0))
+            ):
+                yield f"{page[start:stop]}</{kind}>"
+
+
+def _end_of(kind: str, page: str, start: int) -> tuple[int, int]:
+    """Where the element of *kind* (or comment) that was opened before *start* ends, and what follows begins."""
+    if kind == "!--":
+        stop = page.find("-->", start)
+        return (stop, stop + 3) if stop >= 0 else (len(page), len(page))
+    mark = f"</{kind}"
+    while (stop := page.find("</", start)) >= 0:
+        after = stop + len(mark)
+        if page[stop:after].lower() == mark and page[after : after + 1] in _AFTER_NAME:
+            return stop, after
+        start = stop + 2
+    return len(page), len(page)
 
 
 def _next_start(page: str, position: int) -> re.Match[str] | None:
@@ -94,7 +111,3 @@ def _next_start(page: str, position: int) -> re.Match[str] | None:
         if match:
             return match
     return None
-
-
-def _is_wanted(kind: str, tag: str) -> bool:
-    return kind == "title" or (kind == "script" and bool(_WANTED_SCRIPT.search(tag)))

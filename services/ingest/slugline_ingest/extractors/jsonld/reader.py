@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from functools import lru_cache
 from itertools import pairwise
 from urllib.parse import urldefrag
 
@@ -33,21 +35,29 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 def read_page(outline: Outline, document: Document) -> Snapshot:
     """The snapshot that the JSON-LD in *outline* holds; no entry where the page is no live blog."""
+    snapshot = _read(outline, document.location, document.timezone)
+    return _with_anchors(snapshot, document.text)
+
+
+# A page that is polled has mostly the scripts that it had, around it a token or a clock that is new.
+@lru_cache(maxsize=4)
+def _read(outline: Outline, location: str | None, zone: str) -> Snapshot:
     reader = Reader()
     graph = graph_of([reader.read(script) for script in outline.scripts])
-    base = absolute(outline.base, document.location) or document.location
+    base = absolute(outline.base, location) or location
     page = absolute(outline.link, base) if outline.link else None
-    keys = {page_key(address) for address in (page, document.location) if address} - {""}
+    keys = {page_key(address) for address in (page, location) if address} - {""}
     blogs = own_blogs(graph, keys)
     nodes = updates_of(blogs, graph)
     if not nodes:
         return Snapshot(title=line_of(outline.title))
     blog = max(blogs, key=len)
-    link = _link(blog, base) or page or document.location
+    link = _link(blog, base) or page or location
     title = line_of(blog.get("headline") or blog.get("name") or outline.title)
-    place = Place(link=link or base, zone=document.timezone)
+    place = Place(link=link or base, zone=zone)
     found = judged(posts_of(nodes, place), blog, title, link)
-    entries = _entries(found, blog, link, document.text)
+    common = set(tags_of(blog.get("keywords")))
+    entries = [_entry(each, link, common) for each in found]
     return Snapshot(
         title=title,
         description=line_of(blog.get("description"), PARAGRAPHS),
@@ -78,21 +88,21 @@ def _order(entries: Sequence[SnapshotEntry]) -> Order:
     return Order.OLDEST_FIRST if rising > 0 else Order.NEWEST_FIRST
 
 
-def _entries(
-    found: Sequence[Judged], blog: Node, link: str | None, page: str
-) -> list[SnapshotEntry]:
-    lost = any(_own_link(each, link) is None for each in found)
-    anchors = {canonical(name): name for name in ids_of(page)} if lost and link else {}
-    common = set(tags_of(blog.get("keywords")))
-    return [_entry(each, link, anchors, common) for each in found]
+def _with_anchors(snapshot: Snapshot, page: str) -> Snapshot:
+    """*snapshot* with a link into the page for each entry that has none and whose id stands there."""
+    if not snapshot.link or not any(e.id and not e.link for e in snapshot.entries):
+        return snapshot
+    anchors = {canonical(name): f"{snapshot.link}#{name}" for name in ids_of(page)}
+    entries = (
+        entry if entry.link else replace(entry, link=anchors.get(entry.id or ""))
+        for entry in snapshot.entries
+    )
+    return replace(snapshot, entries=tuple(entries))
 
 
-def _entry(
-    each: Judged, link: str | None, anchors: dict[str, str], common: set[str]
-) -> SnapshotEntry:
+def _entry(each: Judged, link: str | None, common: set[str]) -> SnapshotEntry:
     post = each.post
     body_html, body_text = body_of(post.body + (" …" if each.cut else ""), link)
-    anchor = anchors.get(each.id or "")
     edited = post.modified and post.published and post.modified - post.published > _SAME
     return SnapshotEntry(
         id=each.id,
@@ -100,7 +110,7 @@ def _entry(
         body_html=body_html,
         body_text=body_text,
         authors=names_of(post.node.get("author") or post.node.get("creator")),
-        link=_own_link(each, link) or (f"{link}#{anchor}" if anchor else None),
+        link=_own_link(each, link),
         media=post.media,
         tags=tuple(tag for tag in tags_of(post.node.get("keywords")) if tag not in common),
         published=post.published,

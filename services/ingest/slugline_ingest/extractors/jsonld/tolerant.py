@@ -1,5 +1,6 @@
 """JSON as pages have it: read strictly, then with the usual faults mended, then repaired."""
 
+import html
 import json
 import re
 from typing import Any
@@ -10,6 +11,8 @@ import orjson
 #: How much of one document is mended, and given to the repair, in characters: more takes seconds.
 MENDED, REPAIRED = 1_500_000, 300_000
 
+#: Some sites escape a script as if it were text.
+_ESCAPED = re.compile(r"[\[{\s]{1,50}&(?:quot|#34);")
 _BEFORE = ("//", "/*", "<!--", "<![CDATA[", "*/", "//")
 _AFTER = (";", "-->", "*/", "]]>", "//", "/*", ";")
 #: Strings are passed over whole, so that nothing in a text is taken for a fault.
@@ -60,7 +63,7 @@ def _unwrapped(script: str) -> str:
         text = text.removeprefix(mark).lstrip()
     for mark in _AFTER:
         text = text.removesuffix(mark).rstrip()
-    return text
+    return html.unescape(text) if _ESCAPED.match(text) else text
 
 
 def mended(text: str) -> str:
