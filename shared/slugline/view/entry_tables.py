@@ -148,7 +148,7 @@ class EntryTables:
         )
         if current is not None:
             self._supersede(ref)
-        self._put_event(ref, facts.previous, value)
+        self._put_event(ref, time, facts.previous, value)
 
     def _current_id(self, blog_id: str, entry_id: str) -> str | None:
         row = self._db.execute(
@@ -189,7 +189,7 @@ class EntryTables:
                 "UPDATE event SET data = NULL WHERE blog_id = ? AND entry_id = ?", subject
             )
 
-    def _put_event(self, ref: EventRef, previous: str | None, value: bytes) -> None:
+    def _put_event(self, ref: EventRef, time: int, previous: str | None, value: bytes) -> None:
         self._db.execute(
             "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
             (
@@ -200,7 +200,7 @@ class EntryTables:
                 ref.entry_id,
                 ref.id,
                 ref.type,
-                to_micros(ref.time),
+                time,
                 to_micros(ref.written_at),
                 previous,
                 value,
