@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from weakref import finalize
 
 import orjson
 
@@ -95,6 +96,7 @@ class _View:
     def __init__(self) -> None:
         self.entries = EntriesView()
         self._view = View(Path(":memory:"), [self.entries], ManualClock(START))
+        finalize(self, self._view.close)
         self._view.apply(base_records(1), {TopicPartition(ENTRIES, 0): 1})
         self._end = 1
 

@@ -84,6 +84,7 @@ def until_received(title: str) -> None:
 
 @pytest.mark.usefixtures("stack")
 def test_the_stack_comes_up_scales_and_survives() -> None:
+    until_received("blog.updated")  # the demo has subscribed
     put_entry("first")
     until_received("Entry first")
     before = get("/blogs/smoke/feed.atom")

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from random import Random
 from typing import Any
+from weakref import finalize
 
 from slugline.blog import BlogId
 from slugline.clock import Clock
@@ -84,6 +85,7 @@ class Replica:
         self.entries = EntriesView()
         self.views = DeliveryViews.make()
         self.view = View(Path(":memory:"), [self.entries, *self.views.all], clock)
+        finalize(self, self.view.close)  # it is looked at after the end, too
         self.tail = Tail(self.log, self.view, clock)
         metrics = Metrics()
         self.writer = BlogWriter(self.log, self.entries, self.tail, clock, metrics)

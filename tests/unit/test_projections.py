@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from weakref import finalize
 
 import pytest
 
@@ -29,6 +30,7 @@ class Applied:
     def __init__(self) -> None:
         self.views = DeliveryViews.make()
         self.view = View(Path(":memory:"), self.views.all, ManualClock())
+        finalize(self, self.view.close)
         self._next = 0
 
     def apply(self, *records: Record) -> None:

@@ -17,6 +17,7 @@ async def test_a_service_on_its_log_is_alive_ready_and_well(tmp_path: Path) -> N
         "ready": True,
         "log": "reachable",
         "view": {"stale": False, "undecodable_records": 0},
+        "sources": {"blogs_polled": 0, "failing": 0},
     }
 
 
