@@ -2,10 +2,9 @@
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,8 @@ from slugline_cli.progress import until_read
 from slugline_ingest.app import make_app
 from slugline_syndicate.app import open_syndicate
 from slugline_syndicate.deliveries.runtime import DeliveryViews
+from slugline_syndicate.deliveries.sealing import Sealer
+from slugline_syndicate.installation import make_sure
 
 Worker = Callable[[], Coroutine[Any, Any, None]]
 
@@ -70,7 +71,7 @@ async def services(
         stack.enter_context(alone(path))
         view = stack.enter_context(closing(View(path, projections_of(role, entries, views), clock)))
         tail = Tail(log, view, clock)
-        workers: list[Worker] = [tail.run, partial(watch, log, clock)]
+        workers: list[Worker] = [tail.run]
         apps: list[tuple[web.Application, int]] = []
         if role.ingest:
             ingest = make_app(settings, log, entries, tail, clock, metrics)
@@ -81,12 +82,23 @@ async def services(
             )
             workers.append(syndicate.deliveries.run)
             apps.append((syndicate.app, settings.syndicate_port))
-        await stack.enter_async_context(working(*(worker() for worker in workers)))
+        sealer = Sealer(settings.secret_key)
+        await stack.enter_async_context(
+            working(_work(log, sealer, clock, workers), watch(log, clock))
+        )
         for app, port in apps:
             await stack.enter_async_context(serving(app, settings.host, port))
         with suppress(LogUnavailableError):
             await first_of(stop.wait(), until_read(log, view, tail, clock, "Building the view"))
         yield
+
+
+async def _work(log: Log, sealer: Sealer, clock: Clock, workers: Sequence[Worker]) -> None:
+    """Once *log* is known to be ours: before that nothing is read from it, so nothing written either."""
+    await make_sure(log, sealer, clock)
+    async with asyncio.TaskGroup() as group:
+        for worker in workers:
+            group.create_task(worker())
 
 
 @contextmanager
