@@ -42,7 +42,7 @@ async def make_sure(log: Log, sealer: Sealer, clock: Clock) -> None:
         except (LogError, TimeoutError) as error:
             if not told:
                 told = True
-                logger.warning("log.unchecked", reason=str(error) or "timeout")
+                logger.warning("log.unreachable", reason=str(error) or "timeout")
         await clock.sleep(RETRY)
 
 
