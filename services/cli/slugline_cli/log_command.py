@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import click
 
@@ -12,6 +12,7 @@ from slugline.errors import SettingsError
 from slugline.log import Log
 from slugline.log.copying import Copied, copy_log
 from slugline.log.sqlite import open_log
+from slugline.marks import AGAIN
 from slugline.settings import Settings, log_url
 from slugline_cli.engines import open_engine, open_kafka, require_log
 from slugline_cli.options import Environ
@@ -58,30 +59,41 @@ def copy(
     if _place(reading) == _place(writing):
         raise SettingsError("source and destination are the same log: name another destination")
     require_log(reading)
-    copied: list[Copied] = []
+    outcome = _Outcome()
 
     async def main(stop: asyncio.Event) -> None:
-        await first_of(stop.wait(), _copy(reading, writing, partitions, copied))
+        await first_of(stop.wait(), _copy(reading, writing, partitions, outcome))
 
     run_until_stopped(main)
-    if not copied:
-        click.echo(
-            f"slugline: stopped; what is at {destination} is no whole copy: delete it", err=True
-        )
+    if outcome.copied is None:
+        left = f"{destination} holds no whole log now, {AGAIN}" if outcome.begun else "nothing done"
+        click.echo(f"slugline: stopped: {left}", err=True)
         return 1
-    click.echo(_told(destination, copied[0]))
+    click.echo(_told(destination, outcome.copied))
     return 0
 
 
+@dataclass
+class _Outcome:
+    """How far a copy got."""
+
+    begun: bool = False
+    copied: Copied | None = None
+
+
 async def _copy(
-    reading: Settings, writing: Settings, partitions: int | None, copied: list[Copied]
+    reading: Settings, writing: Settings, partitions: int | None, outcome: _Outcome
 ) -> None:
     clock = SystemClock()
     async with _quiet_source(reading, clock) as source, open_engine(writing, clock) as destination:
         with progress("Copying the log", 0, clock) as shown:
-            copied.append(
-                await copy_log(source, destination, clock, REWRITING, shown.of, partitions)
-            )
+
+            def tell(done: int, total: int) -> None:
+                outcome.begun = True
+                shown.of(done, total)
+
+            copied = await copy_log(source, destination, clock, REWRITING, tell, partitions)
+            outcome.copied = copied
 
 
 @asynccontextmanager

@@ -62,7 +62,7 @@ class Copied:
     partitions: int
 
 
-#: Told how many offsets of the source are done, of how many.
+#: Told how many offsets of the source are done, of how many; first before anything is written.
 OnProgress = Callable[[int, int], None]
 #: What a record becomes in the copy; None: it is left out.
 Change = Callable[[StoredRecord], StoredRecord | None]
@@ -92,10 +92,11 @@ async def copy_log(
         raise LogNotCopiedError(f"the source is no whole log: {UNFINISHED if count else 'empty'}")
     above = await _above(source, begins, ends)
     number = await _prepare(destination, partitions, count, above)
+    copy = _Copy(source, destination, begins, ends, rewriting, on_progress, number)
+    copy.tell()
     try:
         await destination.publish([mark(COPY, b"{}")])
         await write_bases(destination, max(above, int(clock.now().timestamp() * 1_000_000)))
-        copy = _Copy(source, destination, begins, ends, rewriting, on_progress, number)
         await copy.run()
         if dict(await source.ends(TOPICS)) != dict(ends):
             raise LogNotCopiedError("the source was written to meanwhile; stop what uses it")
@@ -200,9 +201,9 @@ class _Copy:
                 changed = [c for record in chunk if (c := change(record)) is not None]
                 await self._publish(changed)
                 self._done |= {TopicPartition(topic, r.partition): r.offset + 1 for r in chunk}
-                self._tell()
+                self.tell()
         self._done |= {tp: end for tp, end in self._ends.items() if tp.topic == topic}
-        self._tell()
+        self.tell()
 
     async def _publish(self, records: Sequence[StoredRecord]) -> None:
         offsets = await self._destination.publish([self._as_published(r) for r in records])
@@ -226,7 +227,7 @@ class _Copy:
         fits = size_of(copied) <= MAX_RECORD_BYTES
         return copied if fits else replace(copied, headers=record.headers)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
         steps = sum(self._done[tp] - self._begins[tp] for tp in self._ends)
         self._on_progress(steps, sum(self._ends[tp] - self._begins[tp] for tp in self._ends))
 
