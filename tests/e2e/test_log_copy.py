@@ -84,6 +84,30 @@ async def test_an_installation_moves_to_kafka_and_its_partners_notice_nothing(
     assert first < second
 
 
+async def test_a_log_moves_to_more_partitions_on_the_same_kafka(
+    kafka: Cluster, tmp_path: Path
+) -> None:
+    url, prefix = f"kafka://{kafka.servers}", f"t{token_hex(4)}."
+    few = {**KEYS, "SLUGLINE_LOG_URL": url, "SLUGLINE_KAFKA_PREFIX": prefix}
+    await slugline("topics", "ensure", "--partitions", "2", **few)
+    async with running(tmp_path / "few", more=few) as service, client(service) as us:
+        await us.post_entry("storm", id="e1", title="Doors open")
+        assert await service.stop() == 0
+
+    code, err = await refused("log", "copy", url, url, **few)
+    assert code == 2
+    assert "the same log" in err
+    to = ("--partitions", "5", "--to-prefix", f"more-{prefix}")
+    code, out, err = await slugline("log", "copy", *to, url, url, **few)
+
+    assert (code, err) == (0, "")
+    assert out.endswith("records in 5 partitions\n")
+    more = {**few, "SLUGLINE_KAFKA_PREFIX": f"more-{prefix}"}
+    code, out, _ = await slugline("tail", "--earliest", "--no-follow", **more)
+    assert code == 0
+    assert "Doors open" in out
+
+
 async def test_a_log_that_is_in_use_is_not_copied(tmp_path: Path) -> None:
     async with running(tmp_path / "one", more=KEYS):
         code, err = await refused(
