@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime, timedelta
 
+from slugline.clock import SystemClock
 from tests.builders import NOON
 
 
@@ -47,6 +48,13 @@ class ManualClock:
         """Let everything run that can run now."""
         for _ in range(20):
             await asyncio.sleep(0)
+
+
+class AtOnce(SystemClock):
+    """Real time in which nobody waits: for a simulated log without its world."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(0)
 
 
 class NamedHosts:

@@ -9,7 +9,9 @@ Every error this project raises on purpose:
     - OutcomeUnknownError         it may still be written; read to the end, then decide
     - LogFullError                the disk is full; nothing was written
     - LogInUseError               another process writes to this log
-    - LogDamagedError             the log's file cannot be trusted; it is not served
+    - LogDamagedError             the log cannot be trusted; it is not served
+    - OtherInstallationError      the log is another installation's
+    - LogNotCopiedError           a copy was refused, or is none
     - RecordRefusedError          the record itself is wrong (size, key, partition); do not retry
     - OffsetOutOfRangeError       asked to read below the beginning or beyond the end
   + UndecodableRecordError        a record on the log that this version cannot read; skipped and counted
@@ -72,7 +74,15 @@ class LogInUseError(LogError):
 
 
 class LogDamagedError(LogError):
-    """The log's own file is damaged or not a log; it is neither served nor written."""
+    """The log is damaged, half copied, or none that slugline made; it is neither served nor written."""
+
+
+class OtherInstallationError(LogError):
+    """The log belongs to an installation with another secret key."""
+
+
+class LogNotCopiedError(LogError):
+    """A log was not copied: the destination is in use, or the source was written to meanwhile."""
 
 
 class RecordRefusedError(LogError):

@@ -128,7 +128,8 @@ def _url(text: str) -> str:
     return text
 
 
-def _log_url(text: str) -> str:
+def log_url(text: str) -> str:
+    """*text*, the URL of a log. Raises ValueError where it is none."""
     if text.startswith(_KAFKA):
         return _kafka_url(text)
     if not text.startswith("sqlite:///") or text == "sqlite:///":
@@ -180,7 +181,7 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 _READERS: dict[str, Callable[[str], Any]] = {
     "data_dir": Path,
-    "log_url": _log_url,
+    "log_url": log_url,
     "kafka_prefix": str,
     "kafka_tls": _switch,
     "kafka_ca_file": Path,

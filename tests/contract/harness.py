@@ -18,6 +18,7 @@ from slugline.log import Log, Record, TopicSpec
 from slugline.log.kafka import PREFIX, open_kafka_log
 from slugline.log.kafka_topics import settings_of
 from slugline.log.sqlite import SqliteLog, open_log
+from tests.fakes import AtOnce
 from tests.kafka.broker import Cluster
 from tests.kafka.mock import TIMING, MockCluster
 from tests.simulation.log import Broker, Faults, SimulatedLog
@@ -62,18 +63,11 @@ class SqliteHarness:
         await log.compact(force=True)
 
 
-class _RealTime(SystemClock):
-    """Virtual code on a real loop: nobody waits for a simulated latency."""
-
-    async def sleep(self, seconds: float) -> None:
-        await super().sleep(0)
-
-
 class SimulatedHarness:
     """The simulated log, with gaps in its offsets and ends that are not records."""
 
     def __init__(self) -> None:
-        self._broker = Broker(_RealTime(), Random(1), Faults(gap=0.3))
+        self._broker = Broker(AtOnce(), Random(1), Faults(gap=0.3))
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Log]:

@@ -19,7 +19,7 @@ from slugline.entry import Entry, Media, MediaKind, Related, Withdrawal
 from slugline.log import Record, StoredRecord
 from slugline.log.sqlite import open_log
 from slugline.telemetry import Metrics
-from slugline.topics import ENTRIES, base_of, provision
+from slugline.topics import ENTRIES, is_base, provision
 from slugline.view import View
 from slugline.view.entries import EntriesView, EntryRow
 from slugline.view.tail import Tail
@@ -461,7 +461,7 @@ async def test_a_forced_compaction_of_the_log_gives_the_same_bytes(
     async with open_log(tmp_path / "log.db", clock) as log:
         await provision(log, clock, 4)
         await log.publish(
-            [again_for(record) for record in newsroom.records if base_of(record.key) is None]
+            [again_for(record) for record in newsroom.records if not is_base(record.key)]
         )
         before = await shown_from(log, tmp_path / "before.db", clock)
         await log.compact(force=True)

@@ -10,7 +10,7 @@ import orjson
 from slugline.entry import Entry
 from slugline.events import Event, EventType, decode
 from slugline.log import StoredRecord
-from slugline.topics import ATTEMPTS, CURSORS, DEAD_LETTERS, ENTRIES, base_of
+from slugline.topics import ATTEMPTS, CURSORS, DEAD_LETTERS, ENTRIES, is_base
 from slugline_syndicate.deliveries.cursor import decode_cursor
 from slugline_syndicate.deliveries.subscription import OrderKind
 from tests.simulation.history import SubscriptionHistory, seconds
@@ -50,7 +50,7 @@ def accepted_events(journal: Sequence[StoredRecord]) -> list[Accepted]:
     current: dict[bytes, str] = {}
     events = []
     for record in journal:
-        if record.topic != ENTRIES or base_of(record.key) is not None or record.value is None:
+        if record.topic != ENTRIES or is_base(record.key) or record.value is None:
             continue
         event = decode(record.headers, record.value)
         if current.get(record.key) != event.id:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from slugline.clock import SystemClock
 from slugline.entry import Entry
-from slugline.errors import ViewFullError
+from slugline.errors import LogDamagedError, ViewFullError
 from slugline.events import Event, EventType, encode
 from slugline.log import StoredRecord, TopicPartition
 from slugline.topics import ENTRIES
@@ -282,3 +282,39 @@ def test_a_new_entry_is_told_with_its_type(view: View, entries: EntriesView) -> 
     fill(view, [*base_records(), *stored([created, an_event(withdrawn(), after=created.id)])])
 
     assert [ref.type for ref in heard] == [EventType.ENTRY_CREATED, EventType.ENTRY_DELETED]
+
+
+@pytest.mark.parametrize("base", [b"abc", b"-5", b"", b"9007199254740992", b"1" * 5000])
+def test_a_base_that_is_none_of_ours_is_never_served(
+    view: View, entries: EntriesView, base: bytes
+) -> None:
+    foreign = replace(base_records()[2], key=b"_base|" + base)
+
+    with pytest.raises(LogDamagedError) as told:
+        fill(view, [foreign, *stored([an_event(a_blog()), an_event()])])
+
+    assert str(told.value).startswith(f"partition 2 of {ENTRIES} has a base record that is none of")
+    assert "SLUGLINE_KAFKA_PREFIX" in str(told.value)
+    assert "slugline topics ensure" in str(told.value)
+    assert len(str(told.value).splitlines()) == 1
+    assert entries.blogs() == []
+
+
+def test_a_missing_base_is_told_with_its_partition_and_what_to_do(
+    view: View, entries: EntriesView
+) -> None:
+    with pytest.raises(LogDamagedError) as told:
+        fill(view, stored([an_event(a_blog())], start=0))
+
+    assert "has no base record before offset 0" in str(told.value)
+    assert "slugline topics ensure" in str(told.value)
+    assert entries.blogs() == []
+
+
+def test_a_foreign_base_behind_ours_changes_nothing(view: View, entries: EntriesView) -> None:
+    later = [replace(r, offset=1, key=b"_base|abc") for r in base_records()]
+
+    fill(view, [*base_records(), *later, *stored([an_event(a_blog())], start=2)])
+
+    (blog,) = entries.blogs()
+    assert blog.sequence == BASE + 2

@@ -20,6 +20,7 @@ COMMANDS = {
     "ingest": "run",
     "syndicate": "run",
     "topics": "topics",
+    "log": "log_command",
     "parse": "parse",
     "listen": "listen",
     "demo": "demo",

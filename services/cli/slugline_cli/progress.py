@@ -31,6 +31,13 @@ class Shown:
         self._task = bar.add_task(what, total=total) if bar else None
         self._next = clock.monotonic() + LINE
 
+    def of(self, done: int, total: int) -> None:
+        """Show that *done* steps are done of *total*, where that became known later."""
+        if self._bar is not None and self._task is not None and total != self._total:
+            self._bar.update(self._task, total=total)
+        self._total = total
+        self.at(done)
+
     def at(self, done: int) -> None:
         """Show that *done* steps are done."""
         if self._bar is not None and self._task is not None:

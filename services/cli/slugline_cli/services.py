@@ -2,10 +2,9 @@
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +26,8 @@ from slugline_ingest.app import make_ingest
 from slugline_ingest.sources.projection import SourcesView
 from slugline_syndicate.app import open_syndicate
 from slugline_syndicate.deliveries.runtime import DeliveryViews
+from slugline_syndicate.deliveries.sealing import Sealer
+from slugline_syndicate.installation import make_sure
 
 Worker = Callable[[], Coroutine[Any, Any, None]]
 
@@ -91,7 +92,7 @@ async def services(
             reachable=lambda: tail.reachable,
             undecodable=lambda: tail.undecodable,
         )
-        workers: list[Worker] = [tail.run, partial(watch, log, clock)]
+        workers: list[Worker] = [tail.run]
         apps: list[tuple[web.Application, int]] = []
         if role.ingest:
             ingest = make_ingest(settings, log, kept.entries, kept.sources, tail, clock, metrics)
@@ -105,7 +106,10 @@ async def services(
             )
             workers.append(syndicate.deliveries.run)
             apps.append((syndicate.app, settings.syndicate_port))
-        await stack.enter_async_context(working(*(worker() for worker in workers)))
+        sealer = Sealer(settings.secret_key)
+        await stack.enter_async_context(
+            working(_work(log, sealer, clock, workers), watch(log, clock))
+        )
         for app, port in apps:
             await stack.enter_async_context(serving(app, settings.host, port))
         await first_of(stop.wait(), _until_ready(log, view, tail, clock))
@@ -119,6 +123,14 @@ async def _until_ready(log: Log, view: View, tail: Tail, clock: Clock) -> None:
         raise  # nothing that waiting mends: somebody has to change the log, or the settings
     except LogUnavailableError:
         pass  # the tail has told, and goes on asking
+
+
+async def _work(log: Log, sealer: Sealer, clock: Clock, workers: Sequence[Worker]) -> None:
+    """Once *log* is known to be ours: before that nothing is read from it, so nothing written either."""
+    await make_sure(log, sealer, clock)
+    async with asyncio.TaskGroup() as group:
+        for worker in workers:
+            group.create_task(worker())
 
 
 @contextmanager

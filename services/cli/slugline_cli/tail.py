@@ -16,8 +16,9 @@ from slugline.entry import Entry
 from slugline.errors import UndecodableRecordError
 from slugline.events import Event, decode
 from slugline.log import StoredRecord, TopicPartition
+from slugline.log.written import written_at
 from slugline.settings import Settings
-from slugline.topics import ENTRIES, base_of
+from slugline.topics import ENTRIES, is_base
 from slugline_cli.engines import log_to_read
 from slugline_cli.options import Environ, data_option
 from slugline_cli.process import first_of, run_until_stopped
@@ -61,7 +62,7 @@ async def _follow(settings: Settings, show: Show, earliest: bool, no_follow: boo
         async with aclosing(log.read([ENTRIES], positions)) as batches:  # type: ignore[type-var]
             async for batch in batches:
                 for record in batch.records:
-                    if base_of(record.key) is None:
+                    if not is_base(record.key):
                         show(_told(record))
                 positions |= batch.positions
                 if no_follow and _reached(positions, ends):
@@ -76,7 +77,7 @@ def _told(record: StoredRecord) -> dict[str, Any]:
     """A record as it is shown: what it says, or why that cannot be read."""
     blog, _, entry = record.key.decode(errors="replace").partition("|")
     place = {"blog": blog, "entry": entry, "place": f"{record.partition}:{record.offset}"}
-    written = {"written_at": rfc3339(record.written_at)}
+    written = {"written_at": rfc3339(written_at(record))}
     if record.value is None:
         return {**place, **written, "type": "purged"}
     try:

@@ -248,15 +248,15 @@ async def _tell(on_change: OnOwnership, share: frozenset[int], group: str) -> No
 
 @asynccontextmanager
 async def open_log(
-    path: Path, clock: Clock, *, read_only: bool = False
+    path: Path, clock: Clock, *, read_only: bool = False, alone: bool = False
 ) -> AsyncIterator[SqliteLog]:
-    """The log at *path*, opened; closed when the context is left.
+    """The log at *path*, opened; closed when the context is left. *alone*: with no writer meanwhile.
 
     Raises:
         LogInUseError: another process writes to it.
         LogDamagedError: it is no log, damaged, or of a newer version.
     """
-    lock = None if read_only else _lock(path)
+    lock = _lock(path) if alone or not read_only else None
     try:
         async with _opened(path, clock, read_only) as log:
             yield log

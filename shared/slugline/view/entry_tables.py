@@ -11,10 +11,11 @@ import orjson
 from slugline.blog import BlogId
 from slugline.clock import parse_rfc3339
 from slugline.codec import blog_from_json
-from slugline.errors import LogDamagedError, UndecodableRecordError
+from slugline.errors import UndecodableRecordError
 from slugline.events import EventType, envelope
 from slugline.log import StoredRecord
-from slugline.topics import ENTRIES, base_of
+from slugline.log.written import written_at
+from slugline.topics import ENTRIES, base_of, is_base
 from slugline.view.entry_rows import EventRef, place_of, to_micros
 
 #: How long a superseded revision stays deliverable.
@@ -86,22 +87,17 @@ class EntryTables:
                 listener(fresh)
 
     def apply(self, record: StoredRecord) -> None:
-        base = base_of(record.key)
-        if base is not None:
-            self._apply_base(record, base)
-        elif record.partition not in self._bases:
-            raise LogDamagedError(
-                f"partition {record.partition} of {ENTRIES} has no base record before offset {record.offset}; "
-                "this is not a log that slugline made"
-            )
+        if record.partition not in self._bases:
+            self._put_base(record)
+        elif is_base(record.key):  # the lowest offset counts, and records come in order
+            return
         elif record.value is None:
             self._purge(record)
         else:
             self._apply_event(record, record.value)
 
-    def _apply_base(self, record: StoredRecord, base: int) -> None:
-        if record.partition in self._bases:  # the lowest offset counts, and records come in order
-            return
+    def _put_base(self, record: StoredRecord) -> None:
+        base = base_of(record)
         self._bases[record.partition] = base
         self._db.execute(
             "INSERT INTO base VALUES (?, ?, ?)", (record.partition, record.offset, base)
@@ -144,7 +140,7 @@ class EntryTables:
             facts.id,
             kind,
             facts.time,
-            record.written_at,
+            written_at(record),
         )
         if current is not None:
             self._supersede(ref)

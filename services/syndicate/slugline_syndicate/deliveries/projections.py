@@ -10,7 +10,8 @@ import orjson
 
 from slugline.errors import UndecodableRecordError
 from slugline.log import StoredRecord
-from slugline.topics import ATTEMPTS, CURSORS, DEAD_LETTERS, SUBSCRIPTIONS, is_claim
+from slugline.log.written import written_at
+from slugline.topics import ATTEMPTS, CURSORS, DEAD_LETTERS, SUBSCRIPTIONS, is_claim, is_own
 from slugline_syndicate.deliveries.cursor import Cursor, decode_cursor
 from slugline_syndicate.deliveries.subscription import Subscription, decode_subscription
 
@@ -45,6 +46,8 @@ class SubscriptionsView:
         self._listeners.append(listener)
 
     def apply(self, record: StoredRecord) -> None:
+        if is_own(record.key):  # a mark of the log itself
+            return
         name = record.key.decode(errors="replace")
         if record.value is None:
             self._db.execute("DELETE FROM subscription WHERE id = ?", (name,))
@@ -192,7 +195,7 @@ class DeadLettersView:
                 subscription,
                 event,
                 record.offset,
-                record.written_at.isoformat(),
+                written_at(record).isoformat(),
                 _json(record.value),
             ),
         )

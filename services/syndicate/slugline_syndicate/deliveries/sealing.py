@@ -32,6 +32,7 @@ class Sealer:
             ) from error
         if not parts:
             raise SettingsError("SLUGLINE_SECRET_KEY: give at least one key")
+        self._newest = parts[0]
         self._fernet = MultiFernet(parts)
         self._opened = lru_cache(OPENED)(self._open)
 
@@ -42,6 +43,14 @@ class Sealer:
     def open(self, sealed: str) -> str:
         """The inverse of `seal`. Raises SealBrokenError."""
         return self._opened(sealed)
+
+    def is_newest(self, sealed: str) -> bool:
+        """Whether *sealed* was sealed with the newest key."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
     def _open(self, sealed: str) -> str:
         try:
