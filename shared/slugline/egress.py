@@ -238,7 +238,7 @@ class EgressGuard:
     def _check_rest(self, wanted: Destination) -> None:
         """Scheme, port and name."""
         if not wanted.tls:
-            raise EgressRefusedError("only https is delivered to; give an https address")
+            raise EgressRefusedError("only https is connected to; give an https address")
         if wanted.port not in self._ports:
             raise EgressRefusedError(f"port {wanted.port} is refused; use {self._ports[0]}")
         if wanted.host in self._own_hosts:

@@ -74,7 +74,9 @@ def test_bytes_that_are_not_of_the_charset_are_refused_with_their_place() -> Non
         text_of_document(b"Rain\xff")
 
 
-@pytest.mark.parametrize("charset", ["klingon", "base64", "undefined", "utf\x00", "idna"])
+@pytest.mark.parametrize(
+    "charset", ["klingon", "base64", "undefined", "utf\x00", "idna", "punycode"]
+)
 def test_a_charset_that_is_none_is_refused(charset: str) -> None:
     with pytest.raises(InvalidInputError):
         text_of_document(b"Rain\xff", charset)

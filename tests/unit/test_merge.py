@@ -156,3 +156,13 @@ def test_an_edit_keeps_the_time_at_which_the_entry_was_first_seen() -> None:
     (made,) = planned(plan, a_snapshot(seen("Ferries stay in port", body_text="More is known.")))
 
     assert (made.id, made.published, made.updated) == (EntryId("k"), NOON, LATER)
+
+
+def test_a_text_that_was_cut_does_not_take_the_whole_away() -> None:
+    whole = an_entry("e1", body_text="The ferry stays in port until the wind drops.", title="Ferry")
+    cut = seen("Ferry", id="e1", body_text="The ferry stays in port…", confidence=Confidence.MEDIUM)
+    other = seen("Ferry", id="e1", body_text="The ferry sails again…", confidence=Confidence.MEDIUM)
+
+    assert planned(a_plan(whole), a_snapshot(cut)) == []
+    (changed,) = planned(a_plan(whole), a_snapshot(other))
+    assert changed.body_text == "The ferry sails again…"

@@ -9,7 +9,7 @@ from slugline.web.problems import Problem
 from slugline_ingest.extractors import Extractor
 from slugline_ingest.extractors.jsonld import LINKED_DATA, JsonLdExtractor
 from slugline_ingest.extractors.text import FlatTextExtractor
-from slugline_ingest.fetching.charset import stated_charset
+from slugline_ingest.fetching.charset import known_charset, stated_charset
 from slugline_ingest.sanitise import clean_text
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -17,8 +17,6 @@ _XML = re.compile(rb"<(?:\?xml|rss|feed)\b", re.IGNORECASE)
 _PAGE = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 _HTML = re.compile(rb"<[a-z!/]", re.IGNORECASE)
 _JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"\]]")
-#: What a charset is read as (WHATWG Encoding, 4.2): curly quotes are in the one, not in the other.
-_MEANT = dict.fromkeys(("iso-8859-1", "latin1", "latin-1", "us-ascii", "ascii"), "windows-1252")
 
 
 def extractors_by_type() -> dict[str, Extractor]:
@@ -64,17 +62,15 @@ def text_of_document(data: bytes, charset: str | None = None) -> str:
 
 
 def _decoded(data: bytes, charset: str | None) -> str:
-    stated = charset or stated_charset(data) or "utf-8"
-    name = "utf-16" if data.startswith(_UTF_16) else stated.strip()
+    stated = (charset or stated_charset(data) or "utf-8").strip()
+    name = "utf-16" if data.startswith(_UTF_16) else known_charset(stated)
+    if not name:
+        raise InvalidInputError(Mistake("charset", f"{stated!r} is not known; send UTF-8"))
     try:
-        return data.decode(_MEANT.get(name.casefold(), name))
+        return data.decode(name)
     except UnicodeDecodeError as error:
         message = f"byte {error.start} is not {error.encoding}; name the charset in Content-Type, or send UTF-8"
         raise InvalidInputError(Mistake("", message)) from error
-    except (LookupError, ValueError):
-        raise InvalidInputError(
-            Mistake("charset", f"{charset!r} is not known; send UTF-8")
-        ) from None
 
 
 def location_of(request: web.Request) -> str | None:

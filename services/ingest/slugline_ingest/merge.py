@@ -143,11 +143,11 @@ def _kept(entry: Entry, known: Entry) -> Entry:
     """*entry*, and what is known of it that its kind of document cannot say."""
     if entry.confidence is Confidence.HIGH:
         return entry
-    same_text = same(entry.body_text, known.body_text)
+    says_less = same(entry.body_text, known.body_text) or _is_cut(entry.body_text, known.body_text)
     return replace(
         entry,
-        body_html=known.body_html if same_text else entry.body_html,
-        body_text=known.body_text if same_text else entry.body_text,
+        body_html=known.body_html if says_less else entry.body_html,
+        body_text=known.body_text if says_less else entry.body_text,
         summary=entry.summary or known.summary,
         authors=entry.authors or known.authors,
         link=entry.link or known.link,
@@ -157,6 +157,12 @@ def _kept(entry: Entry, known: Entry) -> Entry:
         key_event=entry.key_event or known.key_event,
         pinned=entry.pinned or known.pinned,
     )
+
+
+def _is_cut(text: str, whole: str) -> bool:
+    """Whether *text* is the beginning of *whole*, cut off: it ends with `…`, as extractors mark that."""
+    beginning = plain(text.removesuffix("…"))
+    return text.endswith("…") and bool(beginning) and plain(whole).startswith(beginning)
 
 
 def _linked(related: Sequence[Related], known: Sequence[Related]) -> tuple[Related, ...]:

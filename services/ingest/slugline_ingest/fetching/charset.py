@@ -19,7 +19,7 @@ def text_of_page(data: bytes, charset: str = "") -> str:
 
     A page that is no text in any charset that is stated is UTF-8 with foreign bytes in it.
     """
-    for name in (_known(charset), stated_charset(data), "utf-8"):
+    for name in (known_charset(charset), stated_charset(data), "utf-8"):
         try:
             return data.decode(name) if name else data.decode("utf-8")
         except UnicodeDecodeError:
@@ -33,11 +33,11 @@ def stated_charset(data: bytes) -> str:
         if data.startswith(mark):
             return name
     found = _META.search(data, 0, _WITHIN) or _XML.search(data, 0, _WITHIN)
-    name = _known(found.group(1).decode()) if found else ""
+    name = known_charset(found.group(1).decode()) if found else ""
     return "utf-8" if name.startswith("utf-16") else name
 
 
-def _known(name: str) -> str:
+def known_charset(name: str) -> str:
     """The codec for *name*; "" where there is none, or none for pages."""
     try:
         codec = codecs.lookup(name.strip()).name if name.strip() else ""
