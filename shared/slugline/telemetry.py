@@ -57,48 +57,35 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
         #: Entry and blog events accepted, by type.
-        self.events = Counter(
-            "slugline_events", "Events accepted", ["type"], registry=self.registry
-        )
+        self.events = counter("slugline_events", "Events accepted", ["type"])
         #: Polls of sources by outcome: published, unchanged, not-modified, no-entries, or the trouble.
-        self.polls = Counter(
-            "slugline_polls", "Polls of sources by outcome", ["outcome"], registry=self.registry
-        )
+        self.polls = counter("slugline_polls", "Polls of sources by outcome", ["outcome"])
         #: Deliveries by how they went: delivered, refused, trouble, our_fault, dead, superseded, gap.
-        self.deliveries = Counter(
-            "slugline_deliveries", "Deliveries by outcome", ["outcome"], registry=self.registry
-        )
+        self.deliveries = counter("slugline_deliveries", "Deliveries by outcome", ["outcome"])
         #: Duration of attempts, answered or not.
         self.attempt_seconds = Histogram(
             "slugline_attempt_seconds", "Attempts", registry=self.registry
         )
         #: How long the oldest event that waits for a delivery has waited: the one to alarm on.
-        self.oldest_undelivered = Gauge(
+        self.oldest_undelivered = gauge(
             "slugline_oldest_undelivered_seconds",
             "Age of the oldest event that waits for a subscription that is neither paused nor disabled",
-            registry=self.registry,
         )
         #: Subscriptions by state: active, waiting, paused, disabled.
-        self.subscriptions = Gauge(
-            "slugline_subscriptions", "Subscriptions by state", ["state"], registry=self.registry
-        )
+        self.subscriptions = gauge("slugline_subscriptions", "Subscriptions by state", ["state"])
         #: Partitions of the cursors that this process owns.
-        self.owned_partitions = Gauge(
-            "slugline_owned_partitions", "Partitions owned", registry=self.registry
-        )
+        self.owned_partitions = gauge("slugline_owned_partitions", "Partitions owned")
         #: Feed documents rendered, by format.
-        self.renders = Counter(
-            "slugline_feed_renders", "Feed documents rendered", ["format"], registry=self.registry
-        )
+        self.renders = counter("slugline_feed_renders", "Feed documents rendered", ["format"])
         #: Feed requests by answer: 200, 304.
-        self.feed_requests = Counter(
-            "slugline_feed_requests", "Feed requests", ["format", "status"], registry=self.registry
+        self.feed_requests = counter(
+            "slugline_feed_requests", "Feed requests", ["format", "status"]
         )
         #: Entries that could not be rendered and were left out of a feed.
-        self.render_failures = Counter(
-            "slugline_render_failures", "Entries left out of feeds", registry=self.registry
-        )
+        self.render_failures = counter("slugline_render_failures", "Entries left out of feeds")
 
     def follow(
         self,
