@@ -64,12 +64,20 @@ def _compact(
     tombstones = before if force else age(now, partition.lag + TOMBSTONES_KEPT)
     for start in range(partition.first, partition.end, CHUNK):
         yield db.execute(
-            "DELETE FROM record WHERE partition = ?1 AND offset >= ?2 AND offset < ?3"
-            " AND offset < ?4 - 1 AND ("
-            "  (written_at < ?5 AND EXISTS (SELECT 1 FROM record AS later WHERE later.partition = ?1"
-            "   AND later.key = record.key AND later.offset > record.offset))"
-            "  OR (value IS NULL AND written_at < ?6))",
-            (partition.id, start, start + CHUNK, partition.end, before, tombstones),
+            "DELETE FROM record WHERE partition = :partition AND offset >= :start AND offset < :stop"
+            " AND offset < :end - 1 AND ("
+            "  (written_at < :before AND EXISTS (SELECT 1 FROM record AS later"
+            "   WHERE later.partition = :partition AND later.key = record.key"
+            "   AND later.offset > record.offset))"
+            "  OR (value IS NULL AND written_at < :tombstones))",
+            {
+                "partition": partition.id,
+                "start": start,
+                "stop": start + CHUNK,
+                "end": partition.end,
+                "before": before,
+                "tombstones": tombstones,
+            },
         ).rowcount
 
 

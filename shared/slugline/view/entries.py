@@ -132,10 +132,10 @@ class EntriesView(EntryTables):
         """Time and sequence of the blog's newest change, from the current rows; None: unknown."""
         # One subquery for each maximum: so each is the last step of an index, however large the blog.
         row = self._db.execute(
-            "SELECT max(ifnull((SELECT max(ce_time) FROM entry WHERE blog_id = ?1), 0), ce_time),"
-            " max(ifnull((SELECT max(offset) FROM entry WHERE blog_id = ?1), 0), offset), partition"
-            " FROM blog WHERE blog_id = ?1",
-            (blog_id,),
+            "SELECT max(ifnull((SELECT max(ce_time) FROM entry WHERE blog_id = :blog), 0), ce_time),"
+            " max(ifnull((SELECT max(offset) FROM entry WHERE blog_id = :blog), 0), offset), partition"
+            " FROM blog WHERE blog_id = :blog",
+            {"blog": blog_id},
         ).fetchone()
         if row is None:
             return None
