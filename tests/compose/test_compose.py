@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,14 +73,16 @@ def until_received(title: str) -> None:
         [*DOCKER, *PROJECT, "logs", "--follow", "--no-log-prefix", "demo"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        start_new_session=True,
     )
-    try:
-        assert process.stdout is not None
-        assert any("✓" in line and title in line for line in process.stdout), title
-    finally:
-        process.terminate()
-        process.communicate()
+    assert process.stdout is not None
+    with process.stdout:
+        try:
+            assert any("✓" in line and title in line for line in process.stdout), title
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)  # the command may be a script around docker
+            process.wait()
 
 
 @pytest.mark.usefixtures("stack")
