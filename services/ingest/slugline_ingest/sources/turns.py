@@ -70,9 +70,8 @@ class Turns:
             if not self._turns:
                 return
             turn = min(self._turns.values(), key=lambda each: (each.due, each.source.id))
-            wait = turn.due - self._clock.monotonic()
-            if wait > 0:
-                await self._sleep(wait)
+            if turn.due > self._clock.monotonic():
+                await self._sleep_until(turn.due)
             else:
                 await self._take(turn)
 
@@ -96,9 +95,9 @@ class Turns:
         wait = (report.next - self._clock.now()).total_seconds() if report else 0.0
         return Turn(source, self._clock.monotonic() + max(0.0, wait), report)
 
-    async def _sleep(self, seconds: float) -> None:
+    async def _sleep_until(self, due: float) -> None:
         waits = [
-            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(self._until(due)),
             asyncio.ensure_future(self._changed.wait()),
         ]
         try:
@@ -106,6 +105,10 @@ class Turns:
         finally:
             for wait in waits:
                 wait.cancel()
+
+    async def _until(self, due: float) -> None:
+        # How long that is, is asked here: the task begins a moment after it was made.
+        await self._clock.sleep(due - self._clock.monotonic())
 
     async def _take(self, turn: Turn) -> None:
         started, at = self._clock.monotonic(), self._clock.now()
