@@ -1,4 +1,4 @@
-# Each target is one line that works without make too. `make help` lists them.
+# Each target is a line or two that work without make too. `make help` lists them.
 VENV ?= .venv
 BIN = $(VENV)/bin
 
