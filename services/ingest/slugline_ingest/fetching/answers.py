@@ -67,6 +67,6 @@ def retry_after(stated: str, now: datetime) -> timedelta | None:
 def _date(stated: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(stated)
-    except ValueError:
+    except (ValueError, OverflowError, TypeError, IndexError):  # the parser's, for what is no date
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -219,10 +219,10 @@ def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
         return min(timedelta(seconds=int(text[:9])), LONGEST_RETRY_AFTER)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+        left = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+    except (ValueError, OverflowError, TypeError, IndexError):  # the parser's, for what is no date
         return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return min(max(until - now, timedelta(0)), LONGEST_RETRY_AFTER)
+    return min(max(left, timedelta(0)), LONGEST_RETRY_AFTER)
 
 
 def _whole(head: bytes, request: Request) -> bytes:
