@@ -25,6 +25,8 @@ from slugline_syndicate.subscriptions.shown import page, shown, summary
 
 #: Items on a page, unless asked otherwise; and at the most.
 PAGE, MOST = 50, 500
+#: Numbers with more digits are nonsense, and Python refuses to read the longest of them.
+DIGITS = 18
 
 _REFUSED = {
     422: "Invalid; every mistake is named by its field.",
@@ -199,26 +201,30 @@ def _if_match(request: web.Request) -> int | None:
     tag = given.strip()
     if tag == "*":
         return None
-    number = tag.strip('"')
-    if not (number.isascii() and number.isdigit()):
+    number = _number(tag.strip('"'))
+    if number is None:
         raise Problem(412, "Changed meanwhile", "If-Match is not the ETag of this subscription.")
-    return int(number)
+    return number
 
 
 def _limit(request: web.Request) -> int:
-    text = request.query.get("limit", str(PAGE))
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MOST:
+    limit = _number(request.query.get("limit", str(PAGE)))
+    if limit is None or not 1 <= limit <= MOST:
         raise InvalidInputError(Mistake("limit", f"give a number from 1 to {MOST}"))
-    return int(text)
+    return limit
 
 
 def _after(request: web.Request) -> int | None:
     text = request.query.get("after")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+    after = _number(text) if text is not None else None
+    if text is not None and after is None:
         raise InvalidInputError(Mistake("after", "give the 'next' of the page before"))
-    return int(text)
+    return after
+
+
+def _number(text: str) -> int | None:
+    """*text* as a number; None where it is none, or has so many digits that it is nonsense."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS else None
 
 
 def _json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
