@@ -25,7 +25,7 @@ MAX_BODY = 10_000_000
 #: How many mistakes a problem's detail tells.
 SHOWN = 5
 #: How many of them are listed: an answer is not to be larger than what it is about.
-LISTED = 100
+LISTED = 1_000
 
 logger = structlog.get_logger()
 
