@@ -26,10 +26,10 @@ class Port:
             lines.append(f"Authorization: Bearer {self.token}")
         return "\r\n".join([*lines, "Content-Type: application/json", *headers, "", ""]).encode()
 
-    def request(self, body: bytes, *headers: str, **more: bool) -> bytes:
+    def request(self, body: bytes, *headers: str) -> bytes:
         """A whole one, after which the connection is to be closed."""
         length = f"Content-Length: {len(body)}"
-        return self.head(length, "Connection: close", *headers, **more) + body
+        return self.head(length, "Connection: close", *headers) + body
 
 
 @dataclass

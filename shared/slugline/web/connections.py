@@ -66,7 +66,7 @@ class Connections:
         self._timer = self._loop.call_later(self._interval, self._look)
         untaken: dict[web.RequestHandler, int] = {}
         for connection in self._server.connections:
-            transport = cast("asyncio.Transport | None", connection.transport)
+            transport = connection.transport
             if transport is None or not transport.get_write_buffer_size():
                 continue
             looks = self._untaken.get(connection, 0) + 1

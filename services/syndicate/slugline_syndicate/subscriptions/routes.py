@@ -15,6 +15,8 @@ from slugline.web.endpoints import Endpoint
 from slugline.web.problems import Problem
 from slugline_syndicate.deliveries.runtime import DeliveryViews
 from slugline_syndicate.deliveries.subscription import Subscription
+from slugline_syndicate.subscriptions import described
+from slugline_syndicate.subscriptions.described import MOST, PAGE
 from slugline_syndicate.subscriptions.models import (
     NewSubscription,
     Resumption,
@@ -23,17 +25,8 @@ from slugline_syndicate.subscriptions.models import (
 from slugline_syndicate.subscriptions.service import SubscriptionService
 from slugline_syndicate.subscriptions.shown import page, shown, summary
 
-#: Items on a page, unless asked otherwise; and at the most.
-PAGE, MOST = 50, 500
 #: Numbers with more digits are nonsense, and Python refuses to read the longest of them.
 DIGITS = 18
-
-_REFUSED = {
-    422: "Invalid; every mistake is named by its field.",
-    503: "The log is away; try again.",
-}
-_ONE = {404: "No such subscription."}
-_PAGED = {"limit": f"How many, at most {MOST}.", "after": "The `next` of the page before."}
 
 
 class SubscriptionRoutes:
@@ -55,35 +48,23 @@ class SubscriptionRoutes:
 
     def endpoints(self) -> list[Endpoint]:
         """The table of what is answered."""
-        base, one = "/v1/subscriptions", "/v1/subscriptions/{id}"
-        changing = {
-            **_ONE,
-            412: "It was changed meanwhile.",
-            428: "Send If-Match with the ETag of what you read.",
-            **_REFUSED,
-        }
-        done = {200: "The subscription.", **_ONE, **_REFUSED}
         return [
-            _endpoint("POST", base, self.create, "Subscribe an endpoint.", body=NewSubscription,
-                      answers={201: "Made; secret and token are shown this once.", 400: "No JSON.", **_REFUSED}),
-            _endpoint("GET", base, self.list, "All subscriptions, by id.", query=_PAGED,
-                      answers={200: "A page of them."}),
-            _endpoint("GET", one, self.read, "A subscription and how it fares.",
-                      answers={200: "The subscription.", **_ONE}),
-            _endpoint("PATCH", one, self.change, "Change it; needs If-Match.", body=SubscriptionChange,
-                      answers={200: "The subscription.", 400: "No JSON.", **changing}),
-            _endpoint("DELETE", one, self.delete, "End it; needs If-Match.",
-                      answers={204: "It is gone.", **changing}),
-            _endpoint("POST", f"{one}/pause", self.pause, "Deliver nothing for now.", answers=done),
-            _endpoint("POST", f"{one}/resume", self.resume, "Go on, also when disabled.", body=Resumption,
-                      answers=done),
-            _endpoint("POST", f"{one}/test", self.test, "Send one subscription.test.",
-                      answers={202: "On its way; its attempt will be listed.", **_ONE, **_REFUSED}),
-            _endpoint("GET", f"{one}/attempts", self.attempts, "Attempts, newest first.", query=_PAGED,
-                      answers={200: "A page of them.", **_ONE}),
-            _endpoint("GET", f"{one}/dead-letters", self.dead_letters, "Deliveries given up, newest first.",
-                      query=_PAGED, answers={200: "A page of them.", **_ONE}),
-        ]  # fmt: skip
+            Endpoint(
+                method=method, path=f"/v1/subscriptions{path}", handler=handler, **described_as
+            )
+            for method, path, handler, described_as in (
+                ("POST", "", self.create, described.CREATE),
+                ("GET", "", self.list, described.LIST),
+                ("GET", "/{id}", self.read, described.READ),
+                ("PATCH", "/{id}", self.change, described.CHANGE),
+                ("DELETE", "/{id}", self.delete, described.DELETE),
+                ("POST", "/{id}/pause", self.pause, described.PAUSE),
+                ("POST", "/{id}/resume", self.resume, described.RESUME),
+                ("POST", "/{id}/test", self.test, described.TEST),
+                ("GET", "/{id}/attempts", self.attempts, described.ATTEMPTS),
+                ("GET", "/{id}/dead-letters", self.dead_letters, described.DEAD_LETTERS),
+            )
+        ]
 
     async def create(self, request: web.Request) -> web.Response:
         self._tokens.require_admin(request)
@@ -182,10 +163,6 @@ class SubscriptionRoutes:
     def _shown(self, subscription: Subscription) -> dict[str, Any]:
         cursor = self._views.cursors.get(subscription.id)
         return shown(subscription, cursor, self._entries, self._tail.partitions(ENTRIES))
-
-
-def _endpoint(method: str, path: str, handler: Any, summary: str, **more: Any) -> Endpoint:
-    return Endpoint(method=method, path=path, handler=handler, summary=summary, **more)
 
 
 def _etag(subscription: Subscription) -> dict[str, str]:
