@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from slugline.log.kafka import open_kafka_log
 from tests.e2e.service import Service, slugline
 from tests.faults.journal import Journal
 from tests.faults.load import Load
+from tests.faults.newsroom import Newsroom
 from tests.faults.proxy import Way
 from tests.faults.receivers import Partners, partners
 from tests.simulation.checker import Checker
@@ -73,7 +74,7 @@ class Installation:
     replicas: list[Replica] = field(default_factory=list)
     #: Subscriptions by id, with their URL.
     subscriptions: dict[str, str] = field(default_factory=dict)
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    newsrooms: list[Newsroom] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.load = Load(self.blogs, self._ingests, self.token, self.rng, self.clock, self.session)
@@ -114,6 +115,21 @@ class Installation:
         """The replicas of syndicate that are there."""
         return [r for r in self.replicas if r.up and r.command != "ingest"]
 
+    async def metric(self, replica: Replica, name: str) -> float:
+        """The sum of a metric of *replica*, over its labels."""
+        async with self.session.get(replica.address + "/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        values = [
+            line.rpartition(" ")[2] for line in lines if line.startswith((name + " ", name + "{"))
+        ]
+        return sum(map(float, values))
+
+    async def owning(self, replica: Replica, partitions: Callable[[float], bool]) -> None:
+        """Wait until *replica* owns as many partitions of the cursors as *partitions* wants."""
+        async with asyncio.timeout(SETTLE):
+            while not partitions(await self.metric(replica, "slugline_owned_partitions")):
+                await self.clock.sleep(LOOK / 5)
+
     async def end(self) -> None:
         """End every process, and the load."""
         if self._writing:
@@ -131,6 +147,16 @@ class Installation:
         made = await self.ask("POST", self.syndicates()[0], "/v1/subscriptions", wanted)
         self.subscriptions[made["id"]] = url
         return str(made["id"])
+
+    async def poll(self, newsroom: Newsroom, blog: str, interval: float = 1.0) -> None:
+        """Have *blog* read from its page in *newsroom*, every so many seconds."""
+        source = {"url": newsroom.open(blog), "interval": interval}
+        self.newsrooms.append(newsroom)
+        ingest = next(r for r in self.replicas if r.up and r.command != "syndicate")
+        headers = {"Authorization": f"Bearer {self.token}"}
+        url = f"{ingest.ingest}/v1/blogs/{blog}/sources/main"
+        async with self.session.put(url, json=source, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
 
     async def ask(self, method: str, replica: Replica, path: str, body: object = None) -> Any:
         """What *replica* answers its admin; asked again while it has no log."""
@@ -185,6 +211,8 @@ class Installation:
         records, arrivals = self.journal.records, list(self.partners.arrivals)
         checker = Checker(records)
         found = list(self.load.faults(checker.events))
+        for newsroom in self.newsrooms:
+            found += newsroom.faults(checker.events)
         for name in self.subscriptions:
             found += checker.faults(name, arrivals)
         return found + [fault async for fault in self._feeds_differ()]

@@ -10,9 +10,10 @@ from aiohttp import web
 
 from slugline.clock import Clock, SystemClock
 from slugline_syndicate.deliveries.exchange import Request
+from tests.e2e.service import PATIENCE
 from tests.simulation import receivers as tempers
 from tests.simulation.loop import EPOCH
-from tests.simulation.receivers import Arrival, Temper
+from tests.simulation.receivers import Arrival, Reply, Temper
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -39,7 +40,7 @@ class Hold:
 
     async def holding(self, requests: int = 1) -> None:
         """Wait until so many *requests* came in."""
-        async with self._changed:
+        async with asyncio.timeout(PATIENCE), self._changed:
             await self._changed.wait_for(lambda: self._held >= requests)
 
     def release(self) -> None:
@@ -81,23 +82,25 @@ class Partners:
         body = self._bodies.setdefault(body, body)
         url = f"http://127.0.0.1:{self.port}{request.path}"
         headers = {name.lower(): value for name, value in request.headers.items()}
-        arrival = Arrival(url=url, webhook_id=headers["webhook-id"], body=body, at=at)
+        arrival = Arrival(url, headers["webhook-id"], body, at, headers=headers, sent=at)
         self.arrivals.append(arrival)
-        status = await self.tempers[url](
-            Request(url=url, headers=tuple(headers.items()), body=body)
-        )
-        if status is None:
+        said = await self.tempers[url](Request(url, tuple(headers.items()), body))
+        if said is None:
             await asyncio.Event().wait()
-        arrival.status = status
+            raise AssertionError
+        arrival.status = said.status if isinstance(said, Reply) else said
         async with self._came:
             self._came.notify_all()
-        return web.Response(status=status or 500)
+        return web.Response(status=arrival.status)
 
-    async def until(self, arrivals: int) -> None:
-        """Wait until so many were answered 200 from now on."""
-        goal = self.taken + arrivals
-        async with self._came:
-            await self._came.wait_for(lambda: self.taken >= goal)
+    async def more(self, number: int) -> None:
+        """Wait until *number* more were answered 200."""
+        await self.until(self.taken + number)
+
+    async def until(self, number: int) -> None:
+        """Wait until *number* in all were answered 200."""
+        async with asyncio.timeout(PATIENCE), self._came:
+            await self._came.wait_for(lambda: self.taken >= number)
 
     @property
     def taken(self) -> int:
