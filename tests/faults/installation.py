@@ -15,15 +15,16 @@ import orjson
 from cryptography.fernet import Fernet
 
 from slugline.clock import Clock, SystemClock
+from slugline.log import DEFAULT_PARTITIONS
 from slugline.log.kafka import open_kafka_log
 from tests.e2e.service import Service, slugline
 from tests.faults.journal import Journal
 from tests.faults.load import Load
 from tests.faults.newsroom import Newsroom
 from tests.faults.proxy import Way
-from tests.faults.receivers import Partners, partners
+from tests.faults.receivers import Partners, a_temper, partners
 from tests.simulation.checker import Checker
-from tests.simulation.receivers import Temper
+from tests.simulation.receivers import Arrival, Temper
 
 BLOGS = ("storm", "vote", "final", "court")
 FEEDS = ("feed.atom", "feed.rss")
@@ -31,6 +32,8 @@ FEEDS = ("feed.atom", "feed.rss")
 SETTLE = 120.0
 #: How often it is looked whether everything has settled, in seconds.
 LOOK = 0.5
+#: How the checker begins to say that withdrawn text was sent.
+WITHDRAWN = "withdrawn text"
 
 
 class Replica(Service):
@@ -74,6 +77,8 @@ class Installation:
     replicas: list[Replica] = field(default_factory=list)
     #: Subscriptions by id, with their URL.
     subscriptions: dict[str, str] = field(default_factory=dict)
+    #: Whether several brokers have each record: it is accepted later than it was written.
+    copied: bool = False
     newsrooms: list[Newsroom] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -148,6 +153,13 @@ class Installation:
         self.subscriptions[made["id"]] = url
         return str(made["id"])
 
+    async def subscribe_all(self, seconds: float, number: int = 6) -> None:
+        """Partners of every temper, which answer well after so many *seconds*."""
+        for each in range(number):
+            blogs = () if each % 2 else self.rng.sample(self.blogs, 2)
+            temper = a_temper(each, self.rng, self.clock, seconds)
+            await self.subscribe(temper, *blogs)
+
     async def poll(self, newsroom: Newsroom, blog: str, interval: float = 1.0) -> None:
         """Have *blog* read from its page in *newsroom*, every so many seconds."""
         source = {"url": newsroom.open(blog), "interval": interval}
@@ -199,9 +211,12 @@ class Installation:
                 {"mode": "continue"},
             )
         end = self.clock.monotonic() + within
+        calm = 0
         while True:
-            found = await self.faults()
-            if not found or self.clock.monotonic() > end:
+            found = await self.faults() + [each async for each in self._left_undone()]
+            calm = 0 if found else calm + 1
+            # Twice: what is wrongly sent may still be on its way.
+            if calm == 2 or self.clock.monotonic() > end:
                 return found
             await self.clock.sleep(LOOK)
 
@@ -215,7 +230,24 @@ class Installation:
             found += newsroom.faults(checker.events)
         for name in self.subscriptions:
             found += checker.faults(name, arrivals)
+        if self.copied:
+            found = [fault for fault in found if not fault.startswith(WITHDRAWN)]
+            found += self._sent_though_withdrawn(arrivals)
         return found + [fault async for fault in self._feeds_differ()]
+
+    def _sent_though_withdrawn(self, arrivals: list[Arrival]) -> Iterator[str]:
+        """Withdrawals count from when they were accepted, which is not later than they were read."""
+        checker = Checker(self.journal.as_read)
+        for name in self.subscriptions:
+            found = checker.faults(name, arrivals)
+            yield from (fault for fault in found if fault.startswith(WITHDRAWN))
+
+    async def _left_undone(self) -> AsyncIterator[str]:
+        """Partitions of the cursors that nobody works on, yet."""
+        name = "slugline_owned_partitions"
+        owned = sum([await self.metric(replica, name) for replica in self.syndicates()])
+        if owned != DEFAULT_PARTITIONS:
+            yield f"{owned:.0f} of {DEFAULT_PARTITIONS} partitions are owned"
 
     async def _feeds_differ(self) -> AsyncIterator[str]:
         for blog in self.blogs:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 
 from slugline.clock import Clock
 from slugline.errors import LogMismatchError, LogUnavailableError
@@ -20,6 +22,8 @@ class Journal:
         self._log = log
         self._clock = clock
         self._records: list[StoredRecord] = []
+        #: When each of them was read.
+        self._read_at: list[datetime] = []
         self._positions: dict[TopicPartition, int] = {}
         self._moved = asyncio.Condition()
 
@@ -27,6 +31,16 @@ class Journal:
     def records(self) -> list[StoredRecord]:
         """What was read so far, in the order in which it was written; within a partition as it stands."""
         return sorted(self._records, key=lambda record: record.written_at)
+
+    @property
+    def as_read(self) -> list[StoredRecord]:
+        """The same, each with the time at which it was read.
+
+        With several brokers a record's own time is that at which its partition's leader wrote it. It
+        is accepted, and can be read, once enough others have it too: 10 s later where one has died.
+        """
+        pairs = zip(self._records, self._read_at, strict=True)
+        return [replace(record, written_at=at) for record, at in pairs]
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -41,6 +55,7 @@ class Journal:
     async def _read(self) -> None:
         async for batch in self._log.read(TOPICS, self._positions):
             self._records += batch.records
+            self._read_at += [self._clock.now()] * len(batch.records)
             self._positions.update(batch.positions)
             async with self._moved:
                 self._moved.notify_all()

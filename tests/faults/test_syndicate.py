@@ -1,11 +1,9 @@
 """Syndicate killed, frozen and cut off on a real Kafka; the simulation's checker decides."""
 
-from random import Random
-
 from slugline.topics import CURSORS
 from tests.faults.installation import Installation, said
 from tests.faults.proxy import Held, Way
-from tests.faults.receivers import Hold, a_temper
+from tests.faults.receivers import Hold
 from tests.simulation.checker import duplicates
 from tests.simulation.receivers import fine, slow
 
@@ -15,17 +13,9 @@ PAST_THE_SESSION = 14.0
 LEASE_AND_CUT = 6.5
 
 
-async def subscribe(installation: Installation, seconds: float, number: int = 6) -> None:
-    """Partners of every temper, which answer well after so many *seconds*."""
-    rng = Random(7)
-    for each in range(number):
-        blogs = () if each % 2 else ("storm", "vote")
-        await installation.subscribe(a_temper(each, rng, installation.clock, seconds), *blogs)
-
-
 async def test_a_calm_installation_keeps_every_guarantee(installation: Installation) -> None:
     await installation.start_all(ingest=2, syndicate=2)
-    await subscribe(installation, 6)
+    await installation.subscribe_all(6)
     installation.write(rate=20)
     await installation.partners.more(100)
 
@@ -68,6 +58,7 @@ async def test_what_was_taken_before_a_cursor_was_flushed_comes_again_with_the_s
     await way.holding()
     await first.kill()
     await installation.start("syndicate")
+    await installation.partners.more(3)
 
     assert await installation.settled() == []
     for url in installation.subscriptions.values():
@@ -77,7 +68,7 @@ async def test_what_was_taken_before_a_cursor_was_flushed_comes_again_with_the_s
 async def test_replicas_killed_under_load_lose_nothing(installation: Installation) -> None:
     one, two, *_ = await installation.start_all(ingest=2, syndicate=2)
     three = installation.replicas[2]
-    await subscribe(installation, 15)
+    await installation.subscribe_all(15)
     installation.write(rate=20)
     for replica in (three, one, two):
         await installation.partners.more(60)
