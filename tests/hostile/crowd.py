@@ -9,6 +9,8 @@ import resource
 import socket
 import sys
 
+import click
+
 #: Connections that are opened at once: as many as wait to be accepted.
 AT_ONCE = 200
 
@@ -40,18 +42,18 @@ async def _hold(port: int, count: int, size: int) -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_open(port, start, turn)) for _ in range(count)]
     held = [task.result() for task in tasks]
-    print(f"opened {len(held)}", flush=True)
+    click.echo(f"opened {len(held)}")
     while line := await asyncio.to_thread(sys.stdin.readline):
         assert line == "count\n"
-        print(f"open {sum(map(_is_open, held))}", flush=True)
+        click.echo(f"open {sum(map(_is_open, held))}")
     for sock in held:
         sock.close()
-    print("closed", flush=True)
+    click.echo("closed")
     await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":
     port, count, *size = map(int, sys.argv[1:])
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     asyncio.run(_hold(port, count, *(size or [0])))

@@ -7,8 +7,10 @@ is ended.
 import asyncio
 import resource
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import click
 import uvloop
 
 from tests.integration.ingest_service import ingest_in
@@ -16,15 +18,17 @@ from tests.integration.syndicate_service import syndicate
 
 
 async def _serve(name: str, folder: Path) -> None:
-    opened = ingest_in(folder) if name == "ingest" else syndicate(folder)
-    async with opened as service:
-        url = service.url if name == "ingest" else service.base  # type: ignore[union-attr]
-        print(f"port {url.rpartition(':')[2]}", flush=True)
+    async with AsyncExitStack() as stack:
+        if name == "ingest":
+            url = (await stack.enter_async_context(ingest_in(folder))).url
+        else:
+            url = (await stack.enter_async_context(syndicate(folder))).base
+        click.echo(f"port {url.rpartition(':')[2]}")
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
     _, name, folder, files = sys.argv
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), most))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), hard))
     uvloop.run(_serve(name, Path(folder)))

@@ -119,6 +119,6 @@ async def test_beyond_the_room_for_connections_the_service_keeps_files_for_itsel
             assert open_files(service) < 256 - 20
             assert statuses(await said(port, b"")) == [503]
         async with asyncio.timeout(PATIENCE):
-            while open_files(service) > files_before:
+            while open_files(service) > files_before:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         assert await answers_others(port)
