@@ -40,6 +40,12 @@ class Replica(Service):
     """A process of the installation, and what can happen to one."""
 
     @property
+    def name(self) -> str:
+        """What it is called here."""
+        assert self.data is not None
+        return self.data.name
+
+    @property
     def address(self) -> str:
         """Where it serves."""
         return self.ingest if self.command == "ingest" else self.syndicate
@@ -77,6 +83,8 @@ class Installation:
     replicas: list[Replica] = field(default_factory=list)
     #: Subscriptions by id, with their URL.
     subscriptions: dict[str, str] = field(default_factory=dict)
+    #: And the blogs that each wants; none: all.
+    wanted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     #: Whether several brokers have each record: it is accepted later than it was written.
     copied: bool = False
     newsrooms: list[Newsroom] = field(default_factory=list)
@@ -150,7 +158,7 @@ class Installation:
         url = self.partners.add(temper)
         wanted = {"url": url, "blogs": blogs or ("*",), "start": start}
         made = await self.ask("POST", self.syndicates()[0], "/v1/subscriptions", wanted)
-        self.subscriptions[made["id"]] = url
+        self.subscriptions[made["id"]], self.wanted[made["id"]] = url, blogs
         return str(made["id"])
 
     async def subscribe_all(self, seconds: float, number: int = 6) -> None:
@@ -201,24 +209,24 @@ class Installation:
 
         Returns as soon as nothing is wrong, and what is wrong after *within* seconds.
         """
-        await self.stop_writing()
-        self.partners.calm_down()
-        for name in self.subscriptions:
-            await self.ask(
-                "POST",
-                self.syndicates()[0],
-                f"/v1/subscriptions/{name}/resume",
-                {"mode": "continue"},
-            )
+        await self.calm_down()
         end = self.clock.monotonic() + within
         calm = 0
         while True:
-            found = await self.faults() + [each async for each in self._left_undone()]
+            found = await self.faults() + [each async for each in self.left_undone()]
             calm = 0 if found else calm + 1
             # Twice: what is wrongly sent may still be on its way.
             if calm == 2 or self.clock.monotonic() > end:
                 return found
             await self.clock.sleep(LOOK)
+
+    async def calm_down(self) -> None:
+        """The writers end, partners answer, and nobody waits for an endpoint any more."""
+        await self.stop_writing()
+        self.partners.calm_down()
+        for name in self.subscriptions:
+            path = f"/v1/subscriptions/{name}/resume"
+            await self.ask("POST", self.syndicates()[0], path, {"mode": "continue"})
 
     async def faults(self) -> list[str]:
         """What is wrong now; what is still on its way is."""
@@ -233,7 +241,7 @@ class Installation:
         if self.copied:
             found = [fault for fault in found if not fault.startswith(WITHDRAWN)]
             found += self._sent_though_withdrawn(arrivals)
-        return found + [fault async for fault in self._feeds_differ()]
+        return found + [fault async for fault in self.feeds_differ()]
 
     def _sent_though_withdrawn(self, arrivals: list[Arrival]) -> Iterator[str]:
         """Withdrawals count from when they were accepted, which is not later than they were read."""
@@ -242,14 +250,15 @@ class Installation:
             found = checker.faults(name, arrivals)
             yield from (fault for fault in found if fault.startswith(WITHDRAWN))
 
-    async def _left_undone(self) -> AsyncIterator[str]:
+    async def left_undone(self) -> AsyncIterator[str]:
         """Partitions of the cursors that nobody works on, yet."""
         name = "slugline_owned_partitions"
         owned = sum([await self.metric(replica, name) for replica in self.syndicates()])
         if owned != DEFAULT_PARTITIONS:
             yield f"{owned:.0f} of {DEFAULT_PARTITIONS} partitions are owned"
 
-    async def _feeds_differ(self) -> AsyncIterator[str]:
+    async def feeds_differ(self) -> AsyncIterator[str]:
+        """Feeds that replicas do not serve with the same bytes and ETag, yet."""
         for blog in self.blogs:
             for feed in FEEDS:
                 path = f"/blogs/{blog}/{feed}"
