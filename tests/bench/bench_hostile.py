@@ -95,7 +95,10 @@ async def _misbehave(pipe: Connection, temper: str) -> None:
 
 
 def _run(pipe: Connection, temper: str) -> None:
-    uvloop.run(_misbehave(pipe, temper) if temper else _note(pipe))
+    if temper:
+        asyncio.run(_misbehave(pipe, temper))
+    else:
+        uvloop.run(_note(pipe))
 
 
 @contextmanager

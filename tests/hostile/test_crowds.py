@@ -122,3 +122,25 @@ async def test_beyond_the_room_for_connections_the_service_keeps_files_for_itsel
             while open_files(service) > files_before:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         assert await answers_others(port)
+
+
+FILES = """
+import resource
+from slugline_cli.process import run_until_stopped
+
+async def main(stop):
+    print("files", *resource.getrlimit(resource.RLIMIT_NOFILE))
+
+run_until_stopped(main)
+"""
+
+
+async def test_a_process_may_open_as_many_files_as_the_system_lets_it() -> None:
+    """Shells begin with a lower limit."""
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'ulimit -Sn 256; exec "$0" -c "$1"', sys.executable, FILES),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    _, soft, hard = out.decode().split()
+    assert soft == hard != "256"
