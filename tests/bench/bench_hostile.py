@@ -218,8 +218,8 @@ def table(rows: list[Row]) -> Table:
 
 @click.command(help=__doc__)
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write the figures to FILE.")
-@click.option("--seconds", default=20.0, show_default=True, help="How long a round publishes.")
-@click.option("--rounds", default=3, show_default=True, help="Rounds of each kind.")
+@click.option("--seconds", default=15.0, show_default=True, help="How long a round publishes.")
+@click.option("--rounds", default=2, show_default=True, help="Rounds of each kind.")
 def main(file: Path | None, seconds: float, rounds: int) -> None:
     rows = measure(seconds, rounds)
     Console().print(table(rows))
