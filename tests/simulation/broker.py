@@ -102,6 +102,7 @@ class Broker:
         self._groups: dict[tuple[str, str], list[Member]] = {}
         self._expelled: dict[tuple[str, str], list[Member]] = {}
         self._generation = 0
+        self._sharing = asyncio.Lock()
         self._at_work: set[asyncio.Task[None]] = set()
 
     # --- whether it is there --------------------------------------------------------------------------
@@ -255,15 +256,18 @@ class Broker:
         """Revoke everything of everybody, then share out anew, as the eager protocol does."""
         self._generation += 1
         generation = self._generation
-        while self._away:
-            await self.clock.sleep(0.5)
-        members = list(self._groups[topic, group])
-        await asyncio.gather(*(self._revoke(topic, group, member) for member in members))
-        if generation == self._generation:
+        async with self._sharing:
+            while self._away:
+                await self.clock.sleep(0.5)
+            if generation != self._generation:  # the one that came later does it for both
+                return
             members = list(self._groups[topic, group])
-            shares = _shares(len(self.of([topic])), len(members), self.rng)
-            for member, share in zip(members, shares, strict=True):
-                self._assign(member, share, generation)
+            await asyncio.gather(*(self._revoke(topic, group, member) for member in members))
+            if generation == self._generation:
+                members = list(self._groups[topic, group])
+                shares = _shares(len(self.of([topic])), len(members), self.rng)
+                for member, share in zip(members, shares, strict=True):
+                    self._assign(member, share, generation)
 
     async def _revoke(self, topic: str, group: str, member: Member) -> None:
         """Others wait for a member that says nothing until its session is over."""
@@ -282,13 +286,17 @@ class Broker:
         self.at_work(assign())
 
     async def _tell(self, member: Member, share: frozenset[int]) -> None:
-        """Call a member's code as its own process would: dead it hears nothing, slow it gets 2 s."""
+        """Call a member's code as its own process would: dead it hears nothing, slow it gets 2 s.
+
+        What was told to one that falls silent meanwhile, it does when it is back.
+        """
         async with member.turn:
             if not member.client.dead:
                 task = asyncio.get_running_loop().create_task(
                     _heard(member.on_change, share), context=member.context
                 )
-                if not (await asyncio.wait({task}, timeout=HANDLER))[0]:
+                late = not (await asyncio.wait({task}, timeout=HANDLER))[0]
+                if late and not member.client.silent:
                     task.cancel()
 
 

@@ -55,6 +55,7 @@ class SimulatedLog:
         self.dead = False
         self._cut = False
         self._frozen = False
+        self._busy_until = 0.0
         self._heard = asyncio.Event()
         self._heard.set()
 
@@ -106,7 +107,7 @@ class SimulatedLog:
         if self.dead:
             raise LogUnavailableError("the broker is away")
         answer: asyncio.Future[list[Offset]] = asyncio.get_running_loop().create_future()
-        self._later(lambda: self._take(records, answer))
+        self._in_turn(lambda: self._take(records, answer))
         try:
             async with asyncio.timeout(PUBLISH_DEADLINE):
                 return await answer
@@ -169,6 +170,13 @@ class SimulatedLog:
         """Do *what* at the broker, once it has travelled there; or here, once it is back."""
         delay = self._broker.rng.uniform(0, self._broker.faults.slowest)
         asyncio.get_running_loop().call_later(delay, what, context=WORLD)
+
+    def _in_turn(self, what: Callable[[], None]) -> None:
+        """The same, but never before what was sent earlier: one producer has one connection."""
+        loop = asyncio.get_running_loop()
+        delay = self._broker.rng.uniform(0, self._broker.faults.slowest)
+        self._busy_until = max(self._busy_until, loop.time() + delay)
+        loop.call_at(self._busy_until, what, context=WORLD)
 
     async def _ask(self, question: Callable[[], T]) -> T:
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()

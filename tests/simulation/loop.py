@@ -1,6 +1,7 @@
 """A virtual-time event loop: sleeping takes no time, and a run is a function of its seed alone."""
 
 import asyncio
+import warnings
 from asyncio import base_events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -184,9 +185,12 @@ def run_virtually(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:
 
 
 def _drop(tasks: set[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
-        coroutine = task.get_coro()
-        if coroutine is not None:
-            with suppress(RuntimeError):  # a `finally` that wants to wait
-                coroutine.close()
+    """End *tasks* of a world that is over: nobody waits for what their `finally` still wants to do."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for task in tasks:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            coroutine = task.get_coro()
+            if coroutine is not None:
+                with suppress(Exception):
+                    coroutine.close()

@@ -108,10 +108,17 @@ class Tail:
             self._goal = await self._log.ends(topics)
         self.reachable, self._trouble = True, ""
         self._check_ends(self._goal)
+        self._skip_what_is_gone(begins)
         self._wake()
         async with aclosing(self._log.read(topics, self._start(begins))) as batches:  # type: ignore[type-var]
             async for batch in batches:
                 await self._apply(batch)
+
+    def _skip_what_is_gone(self, begins: Mapping[TopicPartition, int]) -> None:
+        """What retention deleted is read: a quiet partition may begin at its end, and gives no batch."""
+        gone = self._moved(begins)
+        if gone:
+            self._view.apply((), gone)
 
     def _start(self, begins: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """One record is read again in each partition, to see that it is still the same."""
