@@ -59,7 +59,8 @@ class Replica:
 
     def _build(self, name: str, world: "World", path: Path) -> None:
         self._loop = world.loop
-        self.clock = clock = VirtualClock(world.loop, timedelta(seconds=world.skew()))
+        offset = world.clock.offset + timedelta(seconds=world.skew())
+        self.clock = clock = VirtualClock(world.loop, offset)
         self.rng = Random(world.rng.random())
         self.log = SimulatedLog(world.broker)
         self.exchange = SimulatedExchange(world.receivers, name)
