@@ -126,7 +126,7 @@ class FeedStore:
         size = 0
         for mark in found.marks:
             fragment = known.get(mark.entry_id)
-            if fragment is None or fragment.offset != mark.offset:
+            if fragment is None or fragment.offset != mark.place:
                 fragment = self._fragment(found.blog.blog, mark, form, place)
             size += len(fragment.data)
             if size > MOST_BYTES:
@@ -139,7 +139,7 @@ class FeedStore:
         row = self._entries.entry(blog.id, mark.entry_id)
         data = b"" if row is None else self._rendered(blog, row, form, place)
         withdrawn = row if row and row.entry.withdrawn else None
-        return Fragment(mark.offset, newest_first(mark), data, sha256(data).digest(), withdrawn)
+        return Fragment(mark.place, newest_first(mark), data, sha256(data).digest(), withdrawn)
 
     def _rendered(self, blog: Blog, row: EntryRow, form: Format, place: Place) -> bytes:
         try:

@@ -48,7 +48,7 @@ def _not_recent(
         *entries.withdrawn_marks(blog_id, changed - WITHDRAWN_SHOWN, AT_MOST),
     }
     others.difference_update(recent)
-    return sorted(others, key=lambda mark: (mark.time, mark.offset), reverse=True)
+    return sorted(others, key=lambda mark: (mark.time, mark.place), reverse=True)
 
 
 def newest_first(mark: EntryMark) -> tuple[int, str]:
