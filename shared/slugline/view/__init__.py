@@ -175,6 +175,7 @@ class View:
     def _prepare(self) -> None:
         self.db.execute(f"PRAGMA page_size={PAGE}")
         self.db.execute(f"PRAGMA cache_size=-{CACHE}")
+        self.db.execute("PRAGMA locking_mode=EXCLUSIVE")  # no locks to take for each query
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.execute("PRAGMA synchronous=NORMAL")
         (version,) = self.db.execute("PRAGMA user_version").fetchone()

@@ -27,7 +27,15 @@ from slugline.view.entry_rows import (
 )
 from slugline.view.entry_tables import EntryTables
 
-__all__ = ["BlogRow", "EntriesView", "EntryMark", "EntryRow", "EventRef", "StoredEvent"]
+__all__ = [
+    "BlogRow",
+    "EntriesView",
+    "EntryMark",
+    "EntryRow",
+    "EventRef",
+    "StoredEvent",
+    "from_micros",
+]
 
 
 class EntriesView(EntryTables):
@@ -129,23 +137,42 @@ class EntriesView(EntryTables):
             limit,
         )
 
+    def changed_after(self, blog_id: str, place: int, limit: int) -> list[EntryMark]:
+        """The marks of up to *limit* subjects whose newest record stands after *place*, in no order.
+
+        One of them has no entry id where it is the blog's own record that is new.
+        """
+        rows = self._db.execute(
+            f"SELECT {MARK} FROM event WHERE blog_id = :blog AND place > :place"  # noqa: S608
+            f" AND superseded_at IS NULL UNION ALL SELECT {MARK} FROM event WHERE blog_id = :blog"
+            " AND repeated IS NOT NULL AND newest > :place AND place <= :place LIMIT :limit",
+            {"blog": blog_id, "place": place, "limit": limit},
+        )
+        return list(map(EntryMark._make, rows))
+
     def newest_change(self, blog_id: str) -> tuple[datetime, int] | None:
         """Time and sequence of the blog's newest change, from the current rows; None: unknown."""
+        newest = self.newest_place(blog_id)
+        return newest and (from_micros(newest[0]), self.sequence_at(newest[1]))
+
+    def newest_place(self, blog_id: str) -> tuple[int, int] | None:
+        """The same as Unix microseconds and place in the log."""
         # One subquery for each maximum: so each is the last step of an index, however large the blog.
         # A newest record is an event's own, or it repeated one.
-        row = self._db.execute(
+        row: tuple[int, int] | None = self._db.execute(
             "SELECT max(ifnull((SELECT max(changed) FROM entry WHERE blog_id = :blog), 0), changed),"
             " max(ifnull((SELECT max(newest) FROM event WHERE blog_id = :blog AND repeated IS NOT NULL), 0),"
             " (SELECT max(place) FROM event WHERE blog_id = :blog)) FROM blog WHERE blog_id = :blog",
             {"blog": blog_id},
         ).fetchone()
-        return None if row is None else (from_micros(row[0]), self._sequence_at(row[1]))
+        return row
 
     def sequence(self, partition: int, offset: int) -> int:
         """The sequence of the record at *offset*: base + offset (< 2**53 until the year 2255)."""
         return self._bases[partition] + offset
 
-    def _sequence_at(self, place: int) -> int:
+    def sequence_at(self, place: int) -> int:
+        """The same of the record at *place*."""
         return self.sequence(*partition_and_offset(place))
 
     def offset(self, partition: int, sequence: int) -> int:
@@ -206,7 +233,7 @@ class EntriesView(EntryTables):
     def _blog_row(self, row: tuple[Any, ...]) -> BlogRow:
         place, ce_id, ce_time, data = row
         blog = blog_from_json(orjson.loads(data)["blog"])
-        return BlogRow(blog, ce_id, from_micros(ce_time), self._sequence_at(place))
+        return BlogRow(blog, ce_id, from_micros(ce_time), self.sequence_at(place))
 
     def _entry_rows(self, where: str, *values: object) -> list[EntryRow]:
         rows = self._db.execute(f"SELECT {ROW} FROM entry {where}", values)  # noqa: S608 - constants
@@ -215,7 +242,7 @@ class EntriesView(EntryTables):
                 entry_from_json(orjson.loads(data)["entry"]),
                 ce_id,
                 from_micros(time),
-                self._sequence_at(place),
+                self.sequence_at(place),
             )
             for place, ce_id, time, data in rows
         ]

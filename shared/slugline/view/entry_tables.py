@@ -43,7 +43,9 @@ class EntryTables:
     revisions that were superseded more than seven days ago are pruned, and a withdrawal takes the
     text of all earlier ones. `blog` and `entry` are the events that nothing superseded, and functions
     of each key's newest record, which stands at *newest* and is of the time *changed*: the event's
-    own, or one that repeated it and has its value in *repeated*. So every text stands once.
+    own, or one that repeated it and has its value in *repeated*. So every text stands once. A blog has
+    no *published*; its empty `entry_id` must not tell it apart, because SQLite plans a query anew for
+    each value that is compared with what a partial index compares with a constant.
     """
 
     topics = (ENTRIES,)
@@ -52,21 +54,21 @@ class EntryTables:
     CREATE TABLE event(place INTEGER PRIMARY KEY, blog_id TEXT NOT NULL, entry_id TEXT NOT NULL,
                        ce_id TEXT NOT NULL, ce_type TEXT NOT NULL, ce_time INTEGER NOT NULL,
                        written_at INTEGER NOT NULL, superseded_at INTEGER, newest INTEGER NOT NULL,
-                       changed INTEGER NOT NULL, published INTEGER NOT NULL, withdrawn INTEGER NOT NULL,
+                       changed INTEGER NOT NULL, published INTEGER, withdrawn INTEGER NOT NULL,
                        ce_previous TEXT, repeated BLOB, data BLOB);
     CREATE UNIQUE INDEX event_subject ON event(blog_id, entry_id) WHERE superseded_at IS NULL;
     CREATE INDEX event_blog ON event(blog_id);
     CREATE INDEX event_superseded ON event(superseded_at) WHERE superseded_at IS NOT NULL;
     CREATE INDEX event_revisions ON event(blog_id, entry_id) WHERE superseded_at IS NOT NULL;
-    CREATE VIEW blog AS SELECT * FROM event WHERE superseded_at IS NULL AND entry_id = '';
-    CREATE INDEX blog_id ON event(blog_id) WHERE superseded_at IS NULL AND entry_id = '';
-    CREATE VIEW entry AS SELECT * FROM event WHERE superseded_at IS NULL AND entry_id != '';
+    CREATE VIEW blog AS SELECT * FROM event WHERE superseded_at IS NULL AND published IS NULL;
+    CREATE INDEX blog_id ON event(blog_id) WHERE superseded_at IS NULL AND published IS NULL;
+    CREATE VIEW entry AS SELECT * FROM event WHERE superseded_at IS NULL AND published IS NOT NULL;
     CREATE INDEX entry_standing ON event(blog_id, published DESC, entry_id)
-                       WHERE superseded_at IS NULL AND entry_id != '' AND NOT withdrawn;
+                       WHERE superseded_at IS NULL AND published IS NOT NULL AND NOT withdrawn;
     CREATE INDEX entry_withdrawn ON event(blog_id, changed, newest)
-                       WHERE superseded_at IS NULL AND entry_id != '' AND withdrawn;
+                       WHERE superseded_at IS NULL AND published IS NOT NULL AND withdrawn;
     CREATE INDEX entry_changed ON event(blog_id, changed, newest, entry_id, published)
-                       WHERE superseded_at IS NULL AND entry_id != '';
+                       WHERE superseded_at IS NULL AND published IS NOT NULL;
     CREATE INDEX event_repeated ON event(blog_id, newest) WHERE repeated IS NOT NULL;
     """
 
@@ -77,7 +79,7 @@ class EntryTables:
         self._touched: dict[str, None] = {}
         #: Grows whenever some text was taken back: what was kept of it elsewhere is void then.
         self.withdrawals = 0
-        #: Grows whenever a file was opened: what was kept of another one is void then.
+        #: Grows whenever a file was opened or a record purged: what was kept of it is void then.
         self.generation = 0
 
     def bind(self, db: sqlite3.Connection) -> None:
@@ -125,6 +127,7 @@ class EntryTables:
     def _purge(self, record: StoredRecord) -> None:
         subject = _subject(record.key)
         self.withdrawals += 1
+        self.generation += 1
         self._touched[subject[0]] = None
         for events in (_NEWEST, _EARLIER):
             self._db.execute(f"DELETE FROM event WHERE {events}", subject)  # noqa: S608
@@ -189,11 +192,11 @@ class EntryTables:
         ).rowcount
 
 
-def _row(value: dict[str, Any], entry_id: str) -> tuple[int, bool]:
-    """When the entry was published, and whether it is withdrawn. Raises where the value is none."""
+def _row(value: dict[str, Any], entry_id: str) -> tuple[int | None, bool]:
+    """When the entry was published (None: it is a blog), and whether it is withdrawn. Raises."""
     if not entry_id:
         blog_from_json(value["blog"])
-        return 0, False
+        return None, False
     body = value["entry"]
     if body["id"] != entry_id:
         raise ValueError(f"the entry is {body['id']!r}, its key says {entry_id!r}")
