@@ -24,8 +24,9 @@ N ?= 2000
 simulate: ## N simulated worlds (make simulate N=10000)
 	$(BIN)/python -m tests.simulation 0 $(N)
 
-bench: ## the benchmarks, each beside its baseline
-	for each in tests/bench/bench_*.py; do $(BIN)/python -m "tests.bench.$$(basename $$each .py)" || exit 1; done
+BENCH ?=
+bench: ## the benchmarks, each beside its baseline (make bench BENCH="--quick feeds")
+	$(BIN)/python -m tests.bench $(BENCH)
 
 run: ## both services in one process, on the embedded log
 	$(BIN)/slugline run
