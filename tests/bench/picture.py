@@ -11,7 +11,9 @@ from tests.bench.report import Curve
 
 #: Pixels: the whole picture, and the margins around the plot (left, right, top, bottom).
 WIDTH, HEIGHT = 640, 480
-LEFT, RIGHT, TOP, BOTTOM = 72, 24, 56, 64
+LEFT, RIGHT, TOP, BOTTOM = 72, 40, 80, 64
+#: And of each line of the legend.
+LEGEND = 26
 #: Of lines: told apart by people who see few colours too, and by their marks.
 COLOURS = ("#0b5cad", "#c4451c", "#2f7d32", "#7b3fa0", "#8a6d00")
 _STYLE = (
@@ -42,7 +44,7 @@ class Scale:
 
 def draw(curves: Sequence[Curve], title: str) -> str:
     """*curves*, which have the same axes, as an SVG document."""
-    legend = 24 * len(curves)
+    legend = LEGEND * len(curves)
     x = Scale((v for c in curves for v in c.x), LEFT, WIDTH - RIGHT)
     y = Scale((v for c in curves for v in c.y), HEIGHT - BOTTOM, TOP)
     parts = [
@@ -74,7 +76,7 @@ def _labels(curve: Curve) -> Iterable[str]:
     bottom, middle = HEIGHT - BOTTOM, (LEFT + WIDTH - RIGHT) / 2
     yield f'<path class="axis" fill="none" d="M{LEFT} {TOP}V{bottom}H{WIDTH - RIGHT}"/>'
     yield f'<text x="{middle}" y="{bottom + 46}" text-anchor="middle">{escape(curve.x_label)}</text>'
-    yield f'<text x="16" y="48">{escape(curve.y_label)}</text>'
+    yield f'<text x="16" y="{TOP - 20}">{escape(curve.y_label)}</text>'
 
 
 def _line(curve: Curve, number: int, x: Scale, y: Scale) -> Iterable[str]:
@@ -83,7 +85,7 @@ def _line(curve: Curve, number: int, x: Scale, y: Scale) -> Iterable[str]:
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
     yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"/>'
     yield from (_mark(number, a, b, colour) for a, b in points)
-    below = HEIGHT + 24 * number
+    below = HEIGHT + LEGEND * number + 12
     yield _mark(number, LEFT + 8, below - 5, colour)
     yield f'<text x="{LEFT + 24}" y="{below}">{escape(curve.name)}</text>'
 
