@@ -1,7 +1,7 @@
 """Every benchmark, each beside its baseline: `make bench`, or `python -m tests.bench [NAME...]`.
 
-Each runs in a process of its own. One table is printed; the figures go into
-`build/bench/results.json`, the growth curves into `build/bench/growth-*.svg`.
+Each runs in a process of its own. One table is printed. Below `build/bench` the figures go into
+`results.json`, the table into `results.md`, and the growth curves into `growth-*.svg`.
 """
 
 import os
@@ -21,6 +21,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tests.bench.markdown import markdown
 from tests.bench.picture import draw
 from tests.bench.report import Curve, Report, from_json, table
 from tests.bench.spoken import read_lines, read_list
@@ -104,6 +105,7 @@ def save(report: Report, facts: dict[str, Any]) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     text = orjson.dumps({"machine": facts, **report.as_json()}, option=orjson.OPT_INDENT_2)
     (OUT / "results.json").write_bytes(text)
+    (OUT / "results.md").write_text(markdown(report.rows))
     for name, picture in pictures(report.curves):
         (OUT / name).write_text(picture)
 
