@@ -1,5 +1,7 @@
 """What benchmarks say about their targets is so, and their pictures can be read."""
 
+from dataclasses import asdict
+
 import pytest
 from lxml import etree
 
@@ -39,9 +41,13 @@ def test_deliveries_and_their_lateness_are_rows_with_their_baseline() -> None:
         for who in ("ours", "bare aiohttp")
     ]
 
-    report = read_list([{"transport": "plain", **both}, *late])
+    named = Row(name="one that hangs", value=5.0, unit="ms", baseline=5.0, ratio=1.0, target=1.1)
+    given = {**asdict(named), "met": False}
 
-    assert [(row.ratio, row.baseline, row.met) for row in report.rows] == [
+    report = read_list([{"transport": "plain", **both}, *late, given])
+
+    assert report.rows[0] == named
+    assert [(row.ratio, row.baseline, row.met) for row in report.rows[1:]] == [
         (3.0, 300.0, True),
         (None, 5.0, False),
         (None, 9.0, False),
