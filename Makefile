@@ -32,8 +32,9 @@ SEED ?= 1
 longrun: ## 20 events a second and faults at random on a real Kafka (make longrun MINUTES=30 SEED=7)
 	$(BIN)/python -m tests.faults.longrun --minutes $(MINUTES) --seed $(SEED)
 
-bench: ## the benchmarks, each beside its baseline
-	for each in tests/bench/bench_*.py; do $(BIN)/python -m "tests.bench.$$(basename $$each .py)" || exit 1; done
+BENCH ?=
+bench: ## the benchmarks, each beside its baseline (make bench BENCH="--quick feeds")
+	$(BIN)/python -m tests.bench $(BENCH)
 
 run: ## both services in one process, on the embedded log
 	$(BIN)/slugline run
