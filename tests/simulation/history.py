@@ -7,8 +7,9 @@ from typing import Protocol
 
 from slugline.events import EventType
 from slugline.log import StoredRecord
-from slugline.topics import SUBSCRIPTIONS
+from slugline.topics import CURSORS, SUBSCRIPTIONS
 from slugline_syndicate.deliveries.body import own_id
+from slugline_syndicate.deliveries.cursor import decode_cursor
 from slugline_syndicate.deliveries.subscription import (
     Filter,
     Order,
@@ -59,6 +60,7 @@ class SubscriptionHistory:
         assert first is not None
         self.start = first.start
         self._filters = list(self._filters_in_order())
+        self._fresh_starts = self._in_order(journal)
 
     @property
     def partition(self) -> int:
@@ -78,6 +80,24 @@ class SubscriptionHistory:
         """Every order of a *kind*."""
         found = {o.number: o for v in self.versions if v.said for o in v.said.orders}
         return [order for order in found.values() if order.kind is kind]
+
+    def fresh_starts(self) -> list[tuple[float, float]]:
+        """When each order to start afresh was given, and carried out (or not yet: infinity)."""
+        return self._fresh_starts
+
+    def _in_order(self, journal: Sequence[StoredRecord]) -> list[tuple[float, float]]:
+        done = [
+            (decode_cursor(self.name, r.value).order, seconds(r))
+            for r in journal
+            if r.topic == CURSORS and r.key == self.name.encode() and r.value
+        ]
+        first = {o.number: v.at for v in reversed(self.versions) if v.said for o in v.said.orders}
+        kinds = {o.number: o.kind for v in self.versions if v.said for o in v.said.orders}
+        return [
+            (at, min((when for order, when in done if order >= number), default=float("inf")))
+            for number, at in first.items()
+            if kinds[number] is not OrderKind.TEST
+        ]
 
     def test_ids(self) -> set[str]:
         """The events that tests must have sent."""

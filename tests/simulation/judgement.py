@@ -58,7 +58,8 @@ def _faults(evidence: Evidence) -> Iterator[str]:
         history = SubscriptionHistory(name, journal)
         mine = [arrival for arrival in evidence.arrivals if arrival.url in history.urls]
         yield from evidence.checker.faults(name, mine)
-        yield from impatient(history, mine, journal, evidence.shape, evidence.disturbances)
+        copied = evidence.checker.copied
+        yield from impatient(history, mine, journal, evidence.shape, evidence.disturbances, copied)
     yield from broken_calls(evidence.calls, evidence.checker, evidence.arrivals)
     yield from broken_writes(evidence.writes, evidence.shape, evidence.broker)
     yield from differing(evidence.seed, evidence.broker, evidence.replicas)

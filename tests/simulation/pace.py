@@ -4,7 +4,7 @@ Everything is judged for one process at a time: what another one knows may be lo
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -13,7 +13,6 @@ from slugline.events import EventType
 from slugline.log import StoredRecord
 from slugline.topics import CURSORS, is_claim
 from slugline_syndicate.deliveries.policy import AT_ONCE, JITTER, REFUSAL_WAITS, WAITS
-from slugline_syndicate.deliveries.subscription import OrderKind
 from tests.simulation.history import SubscriptionHistory, seconds
 from tests.simulation.receivers import Arrival
 from tests.simulation.script import Shape
@@ -23,8 +22,6 @@ FLUSHED = 1.0
 #: What a replica that sends may be behind the log, in seconds (guarantee 6).
 BEHIND = 5.05
 TROUBLE = frozenset({408, 429})
-#: How long an order may take until it is carried out, while requests are under way.
-ORDER = 20.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,7 @@ def impatient(
     journal: Sequence[StoredRecord],
     shape: Shape,
     disturbances: Sequence[Disturbance],
+    copied: Mapping[str, float],
 ) -> Iterator[str]:
     """Requests that should not have been made, or not yet."""
     mine = sorted((a for a in arrivals if not _is_test(a)), key=lambda a: a.sent)
@@ -53,7 +51,7 @@ def impatient(
         if not shape.skew:  # waits are by the wall clock, which may be set
             yield from _too_soon(history, mine, sent)
             yield from _refused_too_soon(history, sent)
-        yield from _unexplained(mine, sent, _of(name, disturbances))
+        yield from _unexplained(mine, sent, _of(name, disturbances), copied)
     yield from _zombies(history, mine, journal)
 
 
@@ -138,11 +136,9 @@ def _too_soon(
 
 
 def _started_afresh(history: SubscriptionHistory, since: float, at: float) -> bool:
-    """Whether somebody told the owner to forget how the endpoint behaved."""
+    """Whether somebody told the owner to forget how the endpoint behaved, and it did so meanwhile."""
     return any(
-        since - ORDER <= version.at <= at + 0.001
-        for version in history.versions
-        if version.said and any(o.kind is not OrderKind.TEST for o in version.said.orders)
+        asked <= at + 0.001 and done >= since - FLUSHED for asked, done in history.fresh_starts()
     )
 
 
@@ -156,7 +152,9 @@ def _refused_too_soon(history: SubscriptionHistory, sent: Sequence[Arrival]) -> 
     for arrival in sent:
         before = refused[arrival.webhook_id]
         if before and not _started_afresh(history, before[-1], arrival.sent):
+            # After three dead letters in a row it counts as trouble, whose waits are uncertain.
             wait = REFUSAL_WAITS[min(len(before), len(REFUSAL_WAITS)) - 1].total_seconds()
+            wait *= 1 - JITTER
             if arrival.sent < before[-1] + wait - 0.001:
                 yield f"a refused event again too soon at {arrival.sent:.3f} to {arrival.url}"
         status = arrival.status or 0
@@ -165,14 +163,21 @@ def _refused_too_soon(history: SubscriptionHistory, sent: Sequence[Arrival]) -> 
 
 
 def _unexplained(
-    everybody: Sequence[Arrival], sent: Sequence[Arrival], disturbances: Sequence[Disturbance]
+    everybody: Sequence[Arrival],
+    sent: Sequence[Arrival],
+    disturbances: Sequence[Disturbance],
+    copied: Mapping[str, float],
 ) -> Iterator[str]:
-    """What is sent twice although its sender knew that it was taken, and had the time to say so."""
+    """What is sent twice although its sender knew that it was taken, and had the time to say so.
+
+    Not of an event that was *copied* in the log, once its first record may be compacted away.
+    """
     for arrival in sent:
         if arrival.heard is None or arrival.status != 200:
             continue
         again = [a for a in everybody if a.webhook_id == arrival.webhook_id]
-        again = [a for a in again if a.sent > (arrival.heard or 0.0) and a is not arrival]
+        until = copied.get(arrival.webhook_id, float("inf"))
+        again = [a for a in again if arrival.heard < a.sent < until and a is not arrival]
         disturbed = any(
             each.start <= arrival.heard + FLUSHED and each.end >= arrival.heard - BEHIND
             for each in disturbances
