@@ -122,9 +122,8 @@ async def one_round(good: str, pipe: Connection, other: str, seconds: float) -> 
     """How late each delivery to *good* was, in seconds, beside one subscription of *other*."""
     with TemporaryDirectory() as folder:
         async with syndicate(Path(folder)) as service:
-            for n in range(SUBSCRIPTIONS - 1):
-                await service.subscribe(f"{good}?n={n}")
-            await service.subscribe(f"{other}?n={SUBSCRIPTIONS}")
+            urls = [f"{good}?n={n}" for n in range(SUBSCRIPTIONS - 1)]
+            await asyncio.gather(*(service.subscribe(url) for url in [*urls, f"{other}?n=last"]))
             await published(service, "w", WARM_UP)
             times = await published(service, "e", round(seconds * RATE))
             return await all_late(pipe, times)
