@@ -105,7 +105,8 @@ async def test_tls_that_goes_wrong_ends_at_its_time_and_says_how(said: bytes, er
 
 async def subscribed(service: Service, receiver: Receiver, count: int) -> list[str]:
     """The ids of *count* subscriptions, each with an address of its own at *receiver*."""
-    made = [await service.subscribe(f"{receiver.url}?n={n}") for n in range(count)]
+    urls = [f"{receiver.url}?n={n}" for n in range(count)]
+    made = await asyncio.gather(*(service.subscribe(url) for url in urls))
     return [each["id"] for each in made]
 
 
