@@ -47,7 +47,7 @@ class Flusher:
         name = progress.subscription.id
         held = self._moved.get(name)
         # What an owner that was replaced still does must not push its successor out.
-        if held is None or progress.epoch >= held.epoch:
+        if held is None or (held is not progress and progress.epoch >= held.epoch):
             self._moved[name] = progress
 
     def drop(self, name: str) -> None:

@@ -144,6 +144,10 @@ class Progress:
         head = self.heads.get(ref.partition)
         return head if head and head.offset == ref.offset else Head(offset=ref.offset)
 
+    def tried(self, ref: EventRef) -> int:
+        """How many attempts of *ref* were charged."""
+        return self.head(ref).attempts if ref.partition in self.heads else 0
+
     def pass_by(self, ref: EventRef) -> None:
         """*ref* is delivered, dead or superseded: on with the next."""
         p = ref.partition
@@ -151,7 +155,8 @@ class Progress:
             self.look_on_from(p, ref.offset + 1)
         if p in self.doomed and self.letter(ref):
             del self.doomed[p]
-        self.heads.pop(p, None)
+        if p in self.heads:
+            del self.heads[p]
         self.behind[p] = None
 
     def letter(self, ref: EventRef) -> DeadLetter | None:
@@ -202,7 +207,8 @@ class Progress:
     def note(self, attempt: Attempt) -> None:
         """Keep *attempt* for the next flush."""
         self.attempts.append(attempt)
-        del self.attempts[:-ATTEMPTS_WAITING]
+        if len(self.attempts) > ATTEMPTS_WAITING:
+            del self.attempts[0]
 
     def take_attempts(self) -> list[Attempt]:
         """The attempts that wait to be written; they are the caller's now."""
