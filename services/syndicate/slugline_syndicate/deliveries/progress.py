@@ -73,12 +73,16 @@ class Progress:
 
     # --- what others ask ----------------------------------------------------------------------------
 
-    def cursor(self) -> Cursor:
-        """The cursor as it should stand in the log now."""
-        behind, end = self.behind, self._end
+    def ends(self) -> list[int]:
+        """How far the view has read each partition: the same for all that work from one view."""
+        return [self._end(p) for p in range(len(self._positions))]
+
+    def cursor(self, ends: Sequence[int] | None = None) -> Cursor:
+        """The cursor as it should stand in the log now. *ends*, where they were asked for already."""
+        behind = self.behind
+        seen = enumerate(zip(self._positions, ends or self.ends(), strict=True))
         positions = {
-            p: offset if p in behind else max(offset, end(p))
-            for p, offset in enumerate(self._positions)
+            p: offset if offset >= end or p in behind else end for p, (offset, end) in seen
         }
         for p, missed in self.missed.items():
             positions[p] = min(positions[p], missed[0].offset)
