@@ -98,7 +98,9 @@ class Durations(Collector):
         self._sum += seconds
 
     def collect(self) -> Iterator[Metric]:
-        buckets = list(zip(map(floatToGoString, self._bounds), accumulate(self._counts), strict=True))
+        buckets = list(
+            zip(map(floatToGoString, self._bounds), accumulate(self._counts), strict=True)
+        )
         yield HistogramMetricFamily(self._name, self._about, buckets=buckets, sum_value=self._sum)
 
 

@@ -19,11 +19,11 @@ FLUSH = 0.25
 FAILING = 5.0
 #: How long one write may take, in seconds.
 WITHIN = 5.0
-#: What each subscription that was written adds to that, in seconds: with thousands at work, writing
-#: takes no more than some third of the time.
-MORE = 0.000_2
 #: Subscriptions written at once: encoding one takes some 15 µs of the event loop.
 BITE = 200
+#: How long to wait between bites, in seconds. With thousands at work the view would otherwise fall
+#: behind in reading this back, and the lease with it.
+PACE = 0.2
 
 logger = structlog.get_logger()
 
@@ -73,17 +73,20 @@ class Flusher:
 
     async def run(self) -> None:
         """Flush until cancelled."""
-        moved = 0
         while True:
-            await self._clock.sleep(FLUSH + MORE * moved)
-            moved = len(self._moved)
-            await self.flush()
+            await self._clock.sleep(FLUSH)
+            await self.flush(pace=PACE)
 
-    async def flush(self, only: Iterable[Progress] | None = None) -> None:
-        """Write what moved (of *only* these); what could not be written is written the next time."""
+    async def flush(self, only: Iterable[Progress] | None = None, pace: float = 0.0) -> None:
+        """Write what moved (of *only* these); what could not be written is written the next time.
+
+        Waits *pace* seconds between bites.
+        """
         chosen = {p.subscription.id for p in only} if only is not None else set(self._moved)
         names = [name for name in self._moved if name in chosen]
         for start in range(0, len(names), BITE):
+            if start and pace:
+                await self._clock.sleep(pace)
             bite = [self._moved.pop(n) for n in names[start : start + BITE] if n in self._moved]
             if not await self._write(bite):
                 return
