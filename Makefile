@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help install check format test simulate bench run demo clean
+.PHONY: help install check format test simulate faults longrun bench run demo clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,8 +24,17 @@ N ?= 2000
 simulate: ## N simulated worlds (make simulate N=10000)
 	$(BIN)/python -m tests.simulation 0 $(N)
 
-bench: ## the benchmarks, each beside its baseline
-	for each in tests/bench/bench_*.py; do $(BIN)/python -m "tests.bench.$$(basename $$each .py)" || exit 1; done
+faults: ## faults on a real Kafka, the broker away for a minute each time
+	SLUGLINE_FAULTS=long $(BIN)/pytest tests/faults
+
+MINUTES ?= 30
+SEED ?= 1
+longrun: ## 20 events a second and faults at random on a real Kafka (make longrun MINUTES=30 SEED=7)
+	$(BIN)/python -m tests.faults.longrun --minutes $(MINUTES) --seed $(SEED)
+
+BENCH ?=
+bench: ## the benchmarks, each beside its baseline (make bench BENCH="--quick feeds")
+	$(BIN)/python -m tests.bench $(BENCH)
 
 run: ## both services in one process, on the embedded log
 	$(BIN)/slugline run

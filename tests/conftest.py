@@ -29,6 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a real Kafka or whole processes, so that `make check` can leave it to CI."""
     for item in items:
         names = getattr(item, "fixturenames", ())
-        folders = {"e2e", "compose"} & set(item.path.parts)
+        folders = {"e2e", "compose", "faults"} & set(item.path.parts)
         if "kafka" in names or "secured_kafka" in names or folders:
             item.add_marker(pytest.mark.slow)

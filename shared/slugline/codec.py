@@ -100,6 +100,13 @@ def _withdrawal(value: Mapping[str, Any]) -> Withdrawal:
     )
 
 
+def whole(value: object) -> int:
+    """*value*, where it is a whole number that a database holds. Raises ValueError."""
+    if type(value) is not int or not -(2**63) <= value < 2**63:  # true and false are ints too
+        raise ValueError(f"{str(value)[:50]!r} is no whole number")
+    return value
+
+
 def _known(record: type, value: Mapping[str, Any]) -> Json:
     names = {f.name for f in fields(cast(Any, record))}
     return {name: item for name, item in value.items() if name in names}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -65,9 +65,11 @@ class Event:
     significant: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """The headers of a record, read without looking at its value: all that a view needs of most."""
+class Envelope(NamedTuple):
+    """The headers of a record, read without looking at its value: all that a view needs of most.
+
+    A tuple, because one is made of each record.
+    """
 
     id: str
     type: str

@@ -1,16 +1,16 @@
-"""How the time that a dump takes grows with its lines: `python -m tests.bench.bench_extract`.
+"""How the time that a dump takes grows with its lines.
 
-Prints seconds of processor time for 10,000 and for 100,000 lines of several sorts, and their ratio:
-near ten where the work is linear. Then documents of 10 MB that are made to be dear.
+`python -m tests.bench.bench_extract [--json FILE] [--quick]`. The baseline of 100,000 lines of a sort
+are 10,000 of them: the ratio is near ten where the work is linear. Then documents of 10 MB that are
+made to be dear. CPU time of the thread.
 """
 
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from time import process_time
 
 from slugline_ingest.extractors import Document
 from slugline_ingest.extractors.text import FlatTextExtractor
+from tests.bench.report import Report, Row, command, cpu_seconds
 
 RECEIVED = datetime(2026, 11, 22, 18, 30, tzinfo=UTC)
 FEW, MANY = 10_000, 100_000
@@ -68,21 +68,32 @@ BY_SIZE: dict[str, Callable[[], str]] = {
 
 
 def seconds(text: str) -> float:
-    start = process_time()
-    FlatTextExtractor().extract(Document(text=text, received=RECEIVED))
-    return process_time() - start
+    document = Document(text=text, received=RECEIVED)
+    return cpu_seconds(lambda: FlatTextExtractor().extract(document))
 
 
-def main() -> None:
-    write = sys.stdout.write
-    write(f"{'lines':28}{FEW:>10}{MANY:>10}   ratio\n")
+def measure(quick: bool) -> Report:
+    report = Report()
+    shrunk = 10 if quick else 1
     for name, make in BY_LINES.items():
-        few, many = seconds(make(FEW)), seconds(make(MANY))
-        write(f"{name:28}{few:>9.2f}s{many:>9.2f}s{many / few:>8.1f}\n")
-    write("\n10 MB\n")
-    for name, make_all in BY_SIZE.items():
-        write(f"{name:28}{seconds(make_all()):>9.2f}s\n")
+        few, many = seconds(make(FEW // shrunk)), seconds(make(MANY // shrunk))
+        report.rows.append(
+            Row(
+                name=f"dump of {MANY // shrunk:,} lines: {name}, to a tenth of them",
+                value=many,
+                unit="CPU-s",
+                baseline=few,
+                ratio=many / few,
+            )
+        )
+    for name, make_all in () if quick else BY_SIZE.items():
+        report.rows.append(
+            Row(name=f"dump of 10 MB: {name}", value=seconds(make_all()), unit="CPU-s")
+        )
+    return report
 
+
+main = command(__doc__, measure)
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,6 @@
 """Feeds that did not change, beside a bare aiohttp handler that returns the same bytes.
 
-`python -m tests.bench.bench_feeds [--json FILE]`
+`python -m tests.bench.bench_feeds [--json FILE] [--quick]`
 
 One process serves both; a second one asks, over kept connections, one request at a time on each.
 Counted is the serving process's CPU time, so that the asking one and the rest of the machine do not
@@ -9,7 +9,6 @@ application with the one route `/blogs/{blog}/feed.atom`, whose handler looks fo
 returns the same bytes under the same headers, ready-made.
 """
 
-import argparse
 import asyncio
 import json
 import statistics
@@ -24,22 +23,22 @@ from time import process_time
 import uvloop
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
-from rich.console import Console
-from rich.table import Table
 
 from slugline.web.server import make_application, serving
 from slugline_syndicate.feeds.handlers import add_feeds
 from slugline_syndicate.feeds.store import Document
 from tests.bench.bench_render import entry
+from tests.bench.report import Curve, Report, Row, command
 from tests.builders import NOON, a_blog
 from tests.reading import FORMATS, PUBLIC, Newsroom
 
 TARGET = 0.8
-SIZES = (10, 1_000, 100_000)
-BLOCKS, REQUESTS, CONNECTIONS = 7, 2_000, 8
+SIZES, QUICK_SIZES = (10, 100, 1_000, 10_000, 100_000), (10, 1_000)
+BLOCKS, QUICK_BLOCKS, REQUESTS, CONNECTIONS = 9, 3, 2_000, 8
 PATH = "/blogs/storm/feed.atom"
 
-Row = dict[str, float | int | str]
+#: By kind of answer and entries in the blog: requests per CPU-second of ours and of the baseline.
+Rates = dict[tuple[str, int], tuple[float, float]]
 
 
 async def ask(port: int, count: int, headers: Sequence[str]) -> None:
@@ -108,7 +107,7 @@ def bare(document: Document) -> web.Application:
     return app
 
 
-async def measure(folder: Path, size: int, other: Asking) -> list[Row]:
+async def rates_of(folder: Path, size: int, other: Asking, blocks: int) -> Rates:
     """Both kinds of answer for a blog of *size* entries."""
     newsroom = Newsroom(folder)
     newsroom.says(a_blog(), *(entry(number) for number in range(size)))
@@ -121,71 +120,80 @@ async def measure(folder: Path, size: int, other: Asking) -> list[Row]:
     tag = document.representation.tag.replace("-identity", "-gzip")
     kinds = {"200": ["Accept-Encoding: gzip"]}
     kinds["304"] = [*kinds["200"], f"If-None-Match: {tag}"]
-    rows: list[Row] = []
     async with (
         serving(app, "127.0.0.1", 0) as ours,
         serving(bare(document), "127.0.0.1", 0) as base,
     ):
-        for kind, headers in kinds.items():
-            rows.append(
-                {"answer": kind, "entries": size, **await compare(other, ours, base, headers)}
-            )
+        found = {
+            (kind, size): await compare(other, ours, base, headers, blocks)
+            for kind, headers in kinds.items()
+        }
     newsroom.close()
-    return rows
+    return found
 
 
-async def compare(other: Asking, ours: int, base: int, headers: Sequence[str]) -> dict[str, float]:
+async def compare(
+    other: Asking, ours: int, base: int, headers: Sequence[str], blocks: int
+) -> tuple[float, float]:
     mine, theirs = [], []
-    for _ in range(BLOCKS):
+    for _ in range(blocks):
         mine.append(await other.block(ours, headers))
         theirs.append(await other.block(base, headers))
-    rates = statistics.median(mine), statistics.median(theirs)
-    return {"ours_per_cpu_s": rates[0], "bare_per_cpu_s": rates[1], "ratio": rates[0] / rates[1]}
+    return statistics.median(mine), statistics.median(theirs)
 
 
-async def run() -> list[Row]:
-    rows: list[Row] = []
+async def run(sizes: Sequence[int], blocks: int) -> Rates:
+    found: Rates = {}
     with TemporaryDirectory() as folder:
         async with asking() as other:
-            for size in SIZES:
-                rows += await measure(Path(folder) / str(size), size, other)
-    return rows
+            for size in sizes:
+                found |= await rates_of(Path(folder) / str(size), size, other, blocks)
+    return found
 
 
-def show(rows: Sequence[Row]) -> None:
-    table = Table(
-        title=f"Cached feed, requests per CPU-second (target: {TARGET:.0%} of bare aiohttp)"
-    )
-    for heading in ("answer", "entries in the blog", "ours", "bare aiohttp", "ratio"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        table.add_row(
-            "200, gzip" if row["answer"] == "200" else "304",
-            f"{row['entries']:,}",
-            f"{row['ours_per_cpu_s']:,.0f}",
-            f"{row['bare_per_cpu_s']:,.0f}",
-            f"{row['ratio']:.0%}",
+def measure(quick: bool) -> Report:
+    sizes = QUICK_SIZES if quick else SIZES
+    found = uvloop.run(run(sizes, QUICK_BLOCKS if quick else BLOCKS))
+    report = Report()
+    for kind, about in (("200", "200, gzip"), ("304", "304")):
+        for size in dict.fromkeys((1_000, sizes[-1])):
+            ours, base = found[kind, size]
+            report.rows.append(
+                Row(
+                    name=f"feed GET, {about}, {size:,} entries, to a bare aiohttp handler",
+                    value=ours,
+                    unit="requests/CPU-s",
+                    baseline=base,
+                    ratio=ours / base,
+                    target=TARGET,
+                )
+            )
+        times = [1e6 / found[kind, size][0] for size in sizes]
+        report.curves.append(
+            Curve(
+                name=f"feed GET, {about}",
+                x=sizes,
+                y=times,
+                x_label="entries in the blog",
+                y_label="CPU time, µs",
+            )
         )
-    Console(file=sys.stdout).print(table)
+    return report
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--ask", action="store_true", help=argparse.SUPPRESS)
-    wanted = parser.parse_args()
-    if wanted.ask:
-        for line in sys.stdin:
-            port, *headers = json.loads(line)
-            uvloop.run(ask_on_all(port, headers))
-            sys.stdout.write("done\n")
-            sys.stdout.flush()
-        return
-    rows = uvloop.run(run())
-    show(rows)
-    if wanted.json:
-        wanted.json.write_text(json.dumps({"target": TARGET, "rows": rows}, indent=2))
+def answer_orders() -> None:
+    """The second process: one block of requests for each line that comes in."""
+    for line in sys.stdin:
+        port, *headers = json.loads(line)
+        uvloop.run(ask_on_all(port, headers))
+        sys.stdout.write("done\n")
+        sys.stdout.flush()
 
+
+main = command(__doc__, measure)
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["--ask"]:
+        answer_orders()
+    else:
+        main()

@@ -1,6 +1,6 @@
 """What one changed entry costs, beside a full build of the same feed by feedgen.
 
-`python -m tests.bench.bench_render [--json FILE]`
+`python -m tests.bench.bench_render [--json FILE] [--quick]`
 
 The baseline builds a `FeedGenerator` of the same 200 entries, with the same titles, texts and
 times, and asks it for the document: what a feed costs that is made anew at each change. Ours is
@@ -10,29 +10,25 @@ that neither pays for the other's garbage; CPU time of the thread, because machi
 ratio is of the medians.
 """
 
-import argparse
 import gc
-import json
 import statistics
-import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import thread_time
 
 from feedgen.feed import FeedGenerator
-from rich.console import Console
-from rich.table import Table
 
 from slugline.entry import Entry
 from slugline_syndicate.feeds.content import html_of
+from tests.bench.report import Curve, Report, Row, command, cpu_seconds
 from tests.builders import NOON, a_blog, an_entry
 from tests.reading import Newsroom, feed_of
 
 ENTRIES = 200
 TARGET = 50.0
 BLOCKS, CHANGES, BUILDS = 4, 20, 5
+SIZES, QUICK_SIZES = (10, 100, ENTRIES, 1_000, 10_000, 100_000), (10, ENTRIES, 1_000)
+FORMATS = ("atom", "rss")
 PARAGRAPH = (
     "<p>The harbour master has closed the outer basin until the swell drops below two metres, "
     "and asks skippers to stay away from the north mole; the lifeboat went out twice since dawn.</p>"
@@ -79,66 +75,59 @@ def built_by_feedgen(entries: list[Entry], name: str) -> bytes:
     return document
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = thread_time()
-    work()
-    return thread_time() - start
-
-
-def measure(folder: Path, name: str, size: int) -> dict[str, float | str | int]:
-    """Medians, in milliseconds, of both for a blog of *size* entries whose feed holds 200."""
+def compared(folder: Path, name: str, size: int) -> tuple[float, float]:
+    """CPU milliseconds of ours and of feedgen for a blog of *size* entries: medians."""
     newsroom = Newsroom(folder)
     entries = [entry(number) for number in range(size)]
     newsroom.says(a_blog(), *entries)
     store = newsroom.store()
     feed_of(store, name)
+    shown = [*entries, *(entry(number) for number in range(size, ENTRIES))][-ENTRIES:]
     ours, theirs = [], []
     for block in range(BLOCKS):
         gc.collect()
         for turn in range(CHANGES):
-            changed = entry(size - 1 - block * CHANGES - turn, revision=2)
-            newsroom.says(changed, at=NOON + timedelta(minutes=1))
-            ours.append(seconds(lambda: feed_of(store, name)))
+            number = (block * CHANGES + turn) % size
+            newsroom.says(entry(size - 1 - number, block + 2), at=NOON + timedelta(minutes=1))
+            ours.append(cpu_seconds(lambda: feed_of(store, name)))
         gc.collect()
-        theirs += [
-            seconds(lambda: built_by_feedgen(entries[-ENTRIES:], name)) for _ in range(BUILDS)
-        ]
+        theirs += [cpu_seconds(lambda: built_by_feedgen(shown, name)) for _ in range(BUILDS)]
     newsroom.close()
-    mine, base = statistics.median(ours) * 1e3, statistics.median(theirs) * 1e3
-    return {
-        "format": name,
-        "entries": size,
-        "ours_ms": mine,
-        "feedgen_ms": base,
-        "ratio": base / mine,
-    }
+    return statistics.median(ours) * 1e3, statistics.median(theirs) * 1e3
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    wanted = parser.parse_args()
-    with TemporaryDirectory() as folder:
-        rows = [
-            measure(Path(folder) / f"{name}{size}", name, size)
-            for name in ("atom", "rss")
-            for size in (ENTRIES, 2_000, 20_000)
-        ]
-    table = Table(title=f"One entry of a feed of {ENTRIES} changed (target: 1/{TARGET:.0f})")
-    for heading in ("format", "entries in the blog", "ours", "full feedgen build", "ratio"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        table.add_row(
-            str(row["format"]),
-            f"{row['entries']:,}",
-            f"{row['ours_ms']:.3f} ms",
-            f"{row['feedgen_ms']:.1f} ms",
-            f"1/{row['ratio']:.0f}",
+def measure(quick: bool) -> Report:
+    sizes = QUICK_SIZES if quick else SIZES
+    report = Report()
+    for name in FORMATS:
+        with TemporaryDirectory() as folder:
+            found = {size: compared(Path(folder) / str(size), name, size) for size in sizes}
+        for size in (ENTRIES, sizes[-1]):
+            ours, theirs = found[size]
+            report.rows.append(
+                Row(
+                    name=f"{name}: one entry of {size:,} changed, a full feedgen build of {ENTRIES} to it",
+                    value=ours,
+                    unit="CPU-ms",
+                    baseline=theirs,
+                    ratio=theirs / ours,
+                    target=TARGET,
+                )
+            )
+        times = [found[size][0] * 1000 for size in sizes]
+        report.curves.append(
+            Curve(
+                name=f"{name}: one entry changed, rendered",
+                x=sizes,
+                y=times,
+                x_label="entries in the blog",
+                y_label="CPU time, µs",
+            )
         )
-    Console(file=sys.stdout).print(table)
-    if wanted.json:
-        wanted.json.write_text(json.dumps({"target": TARGET, "rows": rows}, indent=2))
+    return report
 
+
+main = command(__doc__, measure)
 
 if __name__ == "__main__":
     main()

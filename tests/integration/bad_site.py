@@ -77,15 +77,15 @@ class Site:
 
 
 @asynccontextmanager
-async def a_site() -> AsyncIterator[Site]:
+async def a_site(address: str = "127.0.0.1") -> AsyncIterator[Site]:
     """A site on a port of this machine."""
     site = Site()
     runner = web.ServerRunner(web.Server(site.handle, access_log=None), shutdown_timeout=0.01)
     await runner.setup()
     try:
-        listener = web.TCPSite(runner, "127.0.0.1", 0)
+        listener = web.TCPSite(runner, address, 0)
         await listener.start()
-        site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        site.url = f"http://{address}:{runner.addresses[0][1]}"
         yield site
     finally:
         await runner.cleanup()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 
 from slugline.blog import BlogId
 from slugline.entry import Entry
@@ -79,8 +80,10 @@ class IngestService:
         clock: ManualClock,
         folder: Path,
         metrics: Metrics,
+        app: web.Application,
     ) -> None:
         self.url = url
+        self.app = app
         self.log = log
         self.entries = entries
         self.clock = clock
@@ -190,7 +193,8 @@ async def ingest_in(
         tail = Tail(log, view, clock)
         ingest = make_ingest(stated, log, entries, sources, tail, clock, metrics)
         async with _running(tail, ingest, view), serving(ingest.app, "127.0.0.1", 0) as port:
-            yield IngestService(f"http://127.0.0.1:{port}", log, entries, clock, folder, metrics)
+            url = f"http://127.0.0.1:{port}"
+            yield IngestService(url, log, entries, clock, folder, metrics, ingest.app)
 
 
 @asynccontextmanager

@@ -88,6 +88,7 @@ class Service:
     tail: Tail
     writer: BlogWriter
     session: aiohttp.ClientSession
+    app: web.Application
 
     async def call(self, method: str, path: str, *, token: str = ADMIN, **more: Any) -> Answer:
         """One request; *more* goes to aiohttp."""
@@ -177,7 +178,7 @@ async def syndicate(folder: Path, **settings: Any) -> AsyncIterator[Service]:
                 writer = BlogWriter(log, entries, tail, clock, metrics)
                 base = f"http://127.0.0.1:{port}"
                 await tail.reached(await log.ends(view.topics))
-                yield Service(base, log, entries, views, tail, writer, session)
+                yield Service(base, log, entries, views, tail, writer, session, built.app)
         finally:
             view.close()
 

@@ -13,6 +13,7 @@ import brotli
 import pytest
 from aiohttp import web
 
+from slugline.decoding import TooLargeError, decoder
 from slugline.egress import EgressGuard
 from slugline_ingest.elsewhere import in_a_thread
 from slugline_ingest.fetching import (
@@ -24,7 +25,6 @@ from slugline_ingest.fetching import (
     Validators,
 )
 from slugline_ingest.fetching.answers import retry_after
-from slugline_ingest.fetching.decoding import TooLargeError, decoder
 from slugline_ingest.fetching.files import FileFetcher
 from slugline_ingest.fetching.web import WebFetcher
 from tests.builders import NOON

@@ -124,12 +124,26 @@ class Broker:
             time.sleep(0.05)  # a killed one's port closes a moment after it
 
 
+@dataclass(frozen=True)
+class Door:
+    """A second way into a broker: it listens on *inside*, and tells clients to come to *outside*.
+
+    Whoever serves *outside* decides what gets through.
+    """
+
+    outside: int
+    inside: int
+
+
 class Cluster:
     """Brokers that run. *brokers* is empty where they are somebody else's."""
 
-    def __init__(self, servers: str, brokers: list[Broker] | None = None) -> None:
+    def __init__(
+        self, servers: str, brokers: list[Broker] | None = None, doors: Sequence[Door] = ()
+    ) -> None:
         self.servers = servers
         self.brokers = brokers or []
+        self.doors = doors
 
     @property
     def broker(self) -> Broker:
@@ -243,22 +257,28 @@ class DockerProcess:
 
 
 def start_cluster(
-    folder: Path, brokers: int = 1, settings: Mapping[str, str] | None = None
+    folder: Path, brokers: int = 1, settings: Mapping[str, str] | None = None, doors: int = 0
 ) -> Cluster:
-    """*brokers* brokers with fresh data in *folder*, serving. Skips the test where none can be had."""
+    """*brokers* brokers with fresh data in *folder*, serving. Skips the test where none can be had.
+
+    The first broker has so many *doors*.
+    """
     kind = _kind()
+    made = [Door(*free_ports(2)) for _ in range(doors)]
     ports = free_ports(2 * brokers)
     voters = ",".join(f"{n + 1}@127.0.0.1:{ports[2 * n + 1]}" for n in range(brokers))
     started = []
     for n in range(brokers):
         own = {**_settings(n + 1, ports[2 * n : 2 * n + 2], voters, brokers), **(settings or {})}
+        if n == 0:
+            own |= _with_doors(own, made)
         process: Process = (
             JavaProcess(folder / str(n + 1))
             if kind == "java"
             else DockerProcess(f"slugline-tests-{os.getpid()}-{ports[2 * n]}")
         )
         started.append(Broker(process, own, ports[2 * n : 2 * n + 1]))
-    cluster = Cluster(",".join(f"127.0.0.1:{port}" for port in ports[::2]), started)
+    cluster = Cluster(",".join(f"127.0.0.1:{port}" for port in ports[::2]), started, made)
     try:
         for broker in started:
             broker.start()
@@ -288,6 +308,20 @@ def _settings(node: int, ports: list[int], voters: str, brokers: int) -> dict[st
         "share.coordinator.state.topic.replication.factor": copies,
         "share.coordinator.state.topic.min.isr": enough,
     }
+
+
+def _with_doors(settings: Mapping[str, str], doors: Sequence[Door]) -> dict[str, str]:
+    """A listener more for each of *doors*."""
+    names = [f"DOOR{number}" for number in range(len(doors))]
+    inside = [f"{n}://127.0.0.1:{d.inside}" for n, d in zip(names, doors, strict=True)]
+    outside = [f"{n}://127.0.0.1:{d.outside}" for n, d in zip(names, doors, strict=True)]
+    kinds = [f"{name}:PLAINTEXT" for name in names]
+    more = {
+        "listeners": inside,
+        "advertised.listeners": outside,
+        "listener.security.protocol.map": kinds,
+    }
+    return {name: ",".join([settings[name], *values]) for name, values in more.items()}
 
 
 @functools.cache

@@ -10,15 +10,32 @@ import orjson
 from slugline.entry import Entry
 from slugline.events import Event, EventType, decode
 from slugline.log import StoredRecord
-from slugline.topics import ATTEMPTS, CURSORS, DEAD_LETTERS, ENTRIES, is_base
+from slugline.topics import (
+    ATTEMPTS,
+    CURSORS,
+    DEAD_LETTERS,
+    ENTRIES,
+    SUBSCRIPTIONS,
+    base_of,
+    is_base,
+)
+from slugline.topics import (
+    is_own as is_mark,
+)
 from slugline_syndicate.deliveries.cursor import decode_cursor
+from slugline_syndicate.deliveries.policy import REFUSAL_WAITS, SERVER_ERRORS
 from slugline_syndicate.deliveries.subscription import OrderKind
+from tests.simulation.bodies import forged, misstated
 from tests.simulation.history import SubscriptionHistory, seconds
 from tests.simulation.receivers import Arrival
 
 #: A replica that sends is at most this far behind the log, in seconds (guarantee 6), and a request
 #: takes a moment to arrive.
 BEHIND = 5.0 + 0.05
+#: For so long every revision is kept, in seconds.
+REVISIONS = 7 * 86_400.0
+#: How wrong clocks are at the most, in seconds.
+SKEW = 10.0
 
 
 @dataclass(frozen=True)
@@ -63,21 +80,42 @@ class Checker:
     """Judges one subscription at a time; every method yields what is wrong, in words."""
 
     def __init__(self, journal: Sequence[StoredRecord]) -> None:
-        self._journal = journal
+        self.journal = journal
         self.events = accepted_events(journal)
-        self._by_id = {accepted.event.id: accepted for accepted in self.events}
+        # The first: a late copy of an older revision is the same event.
+        self._by_id = {accepted.event.id: accepted for accepted in reversed(self.events)}
+        self._bases = bases(journal)
+        self._by_sequence: dict[int, list[Accepted]] = defaultdict(list)
+        for a in self.events:  # a sequence is one in its blog, not in the log
+            self._by_sequence[self._bases[a.partition] + a.offset].append(a)
         self._dead: dict[str, float] = {}
         for record in journal:
             if record.topic == DEAD_LETTERS and record.value:
                 self._dead.setdefault(record.key.decode(), seconds(record))
         self._withdrawals: dict[tuple[str, str], list[Accepted]] = defaultdict(list)
+        self._revisions: dict[tuple[str, str], list[Accepted]] = defaultdict(list)
         for accepted in self.events:
+            self._revisions[accepted.blog, accepted.entry].append(accepted)
             if accepted.event.type is EventType.ENTRY_DELETED:
                 self._withdrawals[accepted.blog, accepted.entry].append(accepted)
 
+    def names(self) -> list[str]:
+        """Every subscription that ever was."""
+        keys = (r.key for r in self.journal if r.topic == SUBSCRIPTIONS and not is_mark(r.key))
+        return [key.decode() for key in dict.fromkeys(keys)]
+
+    def undelivered(self, name: str, arrivals: Sequence[Arrival]) -> list[str]:
+        """What the subscription called *name* still lacks."""
+        history = SubscriptionHistory(name, self.journal)
+        mine = [arrival for arrival in arrivals if arrival.url in history.urls]
+        missing = history.test_ids() - {arrival.webhook_id for arrival in mine}
+        if history.versions[-1].said is None:
+            return []
+        return [*self._lost(history, mine), *(f"no test {test[:8]} for {name}" for test in missing)]
+
     def faults(self, name: str, arrivals: Sequence[Arrival]) -> Iterator[str]:
         """Everything that breaks a guarantee for the subscription called *name*."""
-        history = SubscriptionHistory(name, self._journal)
+        history = SubscriptionHistory(name, self.journal)
         mine = [arrival for arrival in arrivals if arrival.url in history.urls]
         yield from self._lost(history, mine)
         yield from self._disordered(mine)
@@ -87,10 +125,15 @@ class Checker:
         yield from self._claimed(history, mine)
         yield from self._passed(history, mine)
         yield from self._sent_though_skipped(history, mine)
+        yield from self._given_up_too_early(history, mine)
+        yield from self._gaps(mine)
         yield from disobeyed(history, mine)
+        yield from forged(history, mine)
+        yield from misstated(mine, self._by_id, self._bases)
 
     def _lost(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
         delivered = {a.webhook_id for a in arrivals if a.status == 200}
+        gaps = gaps_told(arrivals)
         for accepted in self.events:
             settled = (
                 not history.wanted(accepted)
@@ -98,9 +141,34 @@ class Checker:
                 or f"{history.name}|{accepted.event.id}" in self._dead
                 or self._later_withdrawals(accepted)
                 or history.skipped(accepted)
+                or any(self._missed_in_gap(accepted, told) for told in gaps)
             )
             if not settled and history.versions[-1].said is not None:
                 yield f"lost: {_words(accepted)} for {history.name}"
+
+    def _missed_in_gap(self, accepted: Accepted, told: float) -> bool:
+        """Whether a newer revision comes in its place, the gap having been *told* then."""
+        later = self._revisions[accepted.blog, accepted.entry]
+        return told >= accepted.at and any(accepted.offset < other.offset for other in later)
+
+    def _gaps(self, arrivals: Sequence[Arrival]) -> Iterator[str]:
+        for arrival in filter(is_gap, arrivals):
+            events = self._by_sequence[orjson.loads(arrival.body)["data"]["sequence"]]
+            if all(arrival.at - event.at < REVISIONS - SKEW for event in events):
+                yield f"a gap was told at {arrival.at:.3f} of what nothing is missing of"
+
+    def _given_up_too_early(
+        self, history: SubscriptionHistory, arrivals: Sequence[Arrival]
+    ) -> Iterator[str]:
+        """A dead letter follows three refusals, or ten server errors."""
+        for key, at in self._dead.items():
+            name, _, event = key.partition("|")
+            if name != history.name:
+                continue
+            said = [a.status or 0 for a in arrivals if a.webhook_id == event and a.at <= at]
+            refusals = sum(400 <= status < 500 for status in said)
+            if refusals <= len(REFUSAL_WAITS) and len(said) - refusals < SERVER_ERRORS:
+                yield f"{event[:8]} was given up after {said}"
 
     def _disordered(self, arrivals: Sequence[Arrival]) -> Iterator[str]:
         newest: dict[str, int] = {}
@@ -138,7 +206,7 @@ class Checker:
     def _claimed(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
         """What is told to people happened: attempts, and dead letters of what was never taken."""
         answers = {(a.webhook_id, a.status) for a in arrivals}
-        for record in self._journal:
+        for record in self.journal:
             if record.topic != ATTEMPTS or record.key.decode() != history.name:
                 continue
             for told in orjson.loads(record.value or b"[]"):
@@ -155,7 +223,7 @@ class Checker:
         if history.changed_filters():
             return
         settled = self._settled(history, arrivals)
-        for record in self._journal:
+        for record in self.journal:
             name = record.key.decode()
             if record.topic != CURSORS or name != history.name or not record.value:
                 continue
@@ -182,7 +250,7 @@ class Checker:
         """The last order done, as every cursor of the subscription says it, and when it was written."""
         return [
             (seconds(record), decode_cursor(name, record.value).order)
-            for record in self._journal
+            for record in self.journal
             if record.topic == CURSORS and record.key == name.encode() and record.value
         ]
 
@@ -190,6 +258,7 @@ class Checker:
         self, history: SubscriptionHistory, arrivals: Sequence[Arrival]
     ) -> dict[int, list[tuple[int, float]]]:
         taken = {a.webhook_id: a.at for a in reversed(arrivals) if a.status == 200}
+        gaps = gaps_told(arrivals)
         never = float("inf")
         found: dict[int, list[tuple[int, float]]] = defaultdict(list)
         for accepted in sorted(self.events, key=lambda a: a.offset):
@@ -198,6 +267,7 @@ class Checker:
             event = accepted.event.id
             moments = [taken.get(event, never), self._dead.get(f"{history.name}|{event}", never)]
             moments += [w.at for w in self._later_withdrawals(accepted)]
+            moments += [told for told in gaps if self._missed_in_gap(accepted, told)]
             before = found[accepted.partition]
             latest = max(min(moments), before[-1][1] if before else 0.0)
             before.append((accepted.offset, latest))
@@ -227,6 +297,26 @@ def is_own(arrival: Arrival) -> bool:
     """Whether it was an event for one endpoint alone."""
     own = (EventType.SUBSCRIPTION_GAP, EventType.SUBSCRIPTION_TEST)
     return orjson.loads(arrival.body)["type"] in own
+
+
+def is_gap(arrival: Arrival) -> bool:
+    """Whether it told of a gap."""
+    return bool(orjson.loads(arrival.body)["type"] == EventType.SUBSCRIPTION_GAP)
+
+
+def gaps_told(arrivals: Sequence[Arrival]) -> list[float]:
+    """When each telling of a gap was done: up to then, only newest revisions come."""
+    told = [arrival for arrival in arrivals if is_gap(arrival) and arrival.status == 200]
+    return [arrival.at if arrival.heard is None else arrival.heard for arrival in told]
+
+
+def bases(journal: Sequence[StoredRecord]) -> dict[int, int]:
+    """What sequences count from, by partition of the entries: the lowest offset wins."""
+    found: dict[int, int] = {}
+    for record in journal:
+        if record.topic == ENTRIES and is_base(record.key):
+            found.setdefault(record.partition, base_of(record))
+    return found
 
 
 def duplicates(arrivals: Sequence[Arrival]) -> int:

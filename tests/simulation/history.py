@@ -52,15 +52,27 @@ class SubscriptionHistory:
             for record in journal
             if record.topic == SUBSCRIPTIONS and record.key == name.encode()
         ]
+        self._partition = next(
+            r.partition for r in journal if r.topic == SUBSCRIPTIONS and r.key == name.encode()
+        )
         first = self.versions[0].said
         assert first is not None
         self.start = first.start
         self._filters = list(self._filters_in_order())
 
     @property
+    def partition(self) -> int:
+        """The partition of its cursor, which is that of its records: one key, one number of partitions."""
+        return self._partition
+
+    @property
     def urls(self) -> set[str]:
         """Every URL that it ever had."""
         return {v.said.url for v in self.versions if v.said}
+
+    def secrets(self) -> set[str]:
+        """Every secret that it ever had."""
+        return {secret for v in self.versions if v.said for secret in v.said.secrets}
 
     def orders(self, kind: OrderKind) -> list[Order]:
         """Every order of a *kind*."""

@@ -1,31 +1,56 @@
 """Simulated receivers: they answer by their temper, and everything that reaches them is written down."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
+from typing import NamedTuple
 
 from slugline.clock import Clock
 from slugline_syndicate.deliveries.exchange import Answer, Request
+from tests.simulation.loop import WORLD
 
 #: What the real sender gives an attempt, in seconds.
 TIMEOUT = 15.0
+#: How long a request, or its answer, is on its way at the most, in seconds.
+SLOWEST = 0.02
 
 
 @dataclass
 class Arrival:
-    """One request as a receiver saw it; *status* is what it answered, None while it has not."""
+    """One request as a receiver saw it; times are in seconds of the world.
+
+    *status* is what it answered, None while it has not. *heard* is when the sender had that answer,
+    None where it never did (it was cut, killed, or the answer was lost). *by* is the process that
+    sent it, at *sent*.
+    """
 
     url: str
     webhook_id: str
     body: bytes
     at: float
     status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    by: str = ""
+    sent: float = 0.0
+    heard: float | None = None
+    #: When the sender was done with it: it had the answer, gave up, or cut it off.
+    ended: float | None = None
+    gave_up: bool = False
+    retry_after: float = 0.0
 
 
-#: Decides what a receiver does: a status, or None to hang. It may take its time.
-Temper = Callable[[Request], Awaitable[int | None]]
+class Reply(NamedTuple):
+    """An answer; *lost* where it never reaches the sender, although the receiver took the event."""
+
+    status: int
+    retry_after: float | None = None
+    lost: bool = False
+
+
+#: Decides what a receiver does: answer, or None to hang. It may take its time.
+Temper = Callable[[Request], Awaitable[Reply | int | None]]
 
 
 @dataclass
@@ -41,21 +66,25 @@ class Receivers:
         """What arrived at *url*, in order."""
         return [arrival for arrival in self.arrivals if arrival.url == url]
 
-    async def arrive(self, request: Request) -> int | None:
+    async def arrive(self, request: Request, arrival: Arrival) -> Reply | None:
         """Take *request*; None where the receiver never answers."""
-        headers = {name.lower(): value for name, value in request.headers}
-        arrival = Arrival(request.url, headers["webhook-id"], request.body, self.clock.monotonic())
+        arrival.at = self.clock.monotonic()
         self.arrivals.append(arrival)
-        status = await self.tempers[request.url](request)
-        arrival.status = status
-        return status
+        said = await self.tempers[request.url](request)
+        if said is None:
+            return None
+        reply = said if isinstance(said, Reply) else Reply(said)
+        arrival.status, arrival.retry_after = reply.status, reply.retry_after or 0.0
+        return None if reply.lost else reply
 
 
 class SimulatedExchange:
     """One process's way to the receivers; `die` cuts it off, as `kill -9` does."""
 
-    def __init__(self, receivers: Receivers) -> None:
+    def __init__(self, receivers: Receivers, name: str = "") -> None:
         self._receivers = receivers
+        self._name = name
+        self._under_way: set[asyncio.Task[None]] = set()
         self.dead = False
 
     def die(self) -> None:
@@ -63,25 +92,57 @@ class SimulatedExchange:
         self.dead = True
 
     async def post(self, request: Request) -> Answer:
-        started = self._receivers.clock.monotonic()
-        await self._receivers.clock.sleep(self._receivers.rng.uniform(0, 0.02))
-        if self.dead:
-            await asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        sent = self._receivers.clock.monotonic()
+        arrival = _arrival(request, self._name, sent)
+        answer: asyncio.Future[Reply] = loop.create_future()
+        travelling = loop.create_task(self._travel(request, arrival, answer), context=WORLD)
+        self._under_way.add(travelling)
+        travelling.add_done_callback(self._under_way.discard)
         try:
             async with asyncio.timeout(TIMEOUT):
-                status = await self._receivers.arrive(request)
-                if status is None:
-                    await asyncio.get_running_loop().create_future()
+                reply = await answer
         except TimeoutError:
-            return self._answer(None, "timeout: no answer within 15 s", started)
-        await self._receivers.clock.sleep(self._receivers.rng.uniform(0, 0.02))
-        return self._answer(status, None, started)
+            arrival.gave_up = True
+            return self._answer(None, "timeout: no answer within 15 s", sent)
+        finally:  # cut by its sender, too
+            arrival.ended = self._receivers.clock.monotonic()
+        arrival.heard = arrival.ended
+        return self._answer(reply, None, sent)
 
-    def _answer(self, status: int | None, error: str | None, started: float) -> Answer:
-        duration = timedelta(seconds=self._receivers.clock.monotonic() - started)
+    async def _travel(
+        self, request: Request, arrival: Arrival, answer: "asyncio.Future[Reply]"
+    ) -> None:
+        """There and back, whatever becomes of the process meanwhile."""
+        await self._receivers.clock.sleep(self._receivers.rng.uniform(0, SLOWEST))
+        if self.dead:
+            return
+        reply = await self._receivers.arrive(request, arrival)
+        await self._receivers.clock.sleep(self._receivers.rng.uniform(0, SLOWEST))
+        if reply is not None and not answer.done():
+            answer.set_result(reply)
+
+    def _answer(self, reply: Reply | None, error: str | None, started: float) -> Answer:
+        asked = reply.retry_after if reply else None
         return Answer(
-            status=status, error=error, retry_after=None, duration=duration, our_fault=False
+            status=reply.status if reply else None,
+            error=error,
+            retry_after=None if asked is None else timedelta(seconds=asked),
+            duration=timedelta(seconds=self._receivers.clock.monotonic() - started),
         )
+
+
+def _arrival(request: Request, by: str, sent: float) -> Arrival:
+    headers = {name.lower(): value for name, value in request.headers}
+    return Arrival(
+        request.url,
+        headers["webhook-id"],
+        request.body,
+        at=sent,
+        headers=headers,
+        by=by,
+        sent=sent,
+    )
 
 
 # --- tempers --------------------------------------------------------------------------------------
@@ -138,5 +199,54 @@ def unavailable(down: Callable[[], bool]) -> Temper:
 
     async def answer(_: Request) -> int | None:
         return 503 if down() else 200
+
+    return answer
+
+
+def late(clock: Clock, rng: Random, share: float) -> Temper:
+    """Takes everything; for a *share* the answer comes long after the sender has given up."""
+
+    async def answer(_: Request) -> int | None:
+        if rng.random() < share:
+            await clock.sleep(TIMEOUT * rng.uniform(1.1, 2.0))
+        return 200
+
+    return answer
+
+
+def forgetful(rng: Random, share: float) -> Temper:
+    """Takes everything; a *share* of its answers is lost on the way."""
+
+    async def answer(_: Request) -> Reply:
+        return Reply(200, lost=rng.random() < share)
+
+    return answer
+
+
+def busy(rng: Random, share: float, seconds: float) -> Temper:
+    """429 for a *share*, with a `Retry-After` of up to *seconds*."""
+
+    async def answer(_: Request) -> Reply:
+        if rng.random() < share:
+            return Reply(rng.choice([429, 503]), retry_after=round(rng.uniform(0, seconds)))
+        return Reply(200)
+
+    return answer
+
+
+def leaving(rng: Random, share: float) -> Temper:
+    """410 for a *share*: it wants nothing more until somebody resumes it."""
+
+    async def answer(_: Request) -> int:
+        return 410 if rng.random() < share else 200
+
+    return answer
+
+
+def redirecting(rng: Random, share: float) -> Temper:
+    """302 for a *share*: an answer that is no 2xx is trouble."""
+
+    async def answer(_: Request) -> int:
+        return 302 if rng.random() < share else 200
 
     return answer

@@ -176,7 +176,7 @@ def test_a_wake_up_beside_a_timer_starts_no_second_lane(after: float) -> None:
         slow = tempers.slow(stage.clock, 2.0)
         answers = iter([422])
 
-        async def once_refused(request: Request) -> int | None:
+        async def once_refused(request: Request) -> tempers.Reply | int | None:
             under_way[0] += 1
             under_way[1] = max(under_way)
             try:

@@ -136,7 +136,7 @@ def test_a_view_whose_file_breaks_while_it_is_used_is_rebuilt(tmp_path: Path) ->
     async def story(reader: Reader) -> int:
         await reader.publish(an_event())
         await reader.tail.catch_up()
-        reader.view.db.execute("DROP TABLE entry")
+        reader.view.db.execute("DROP TABLE event")
         await reader.publish(an_event(an_entry("e2")))
         await reader.clock.sleep(5)
         return len(reader.entries.entries("storm"))

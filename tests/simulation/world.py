@@ -1,186 +1,131 @@
 """A world: replicas, writers, receivers and faults, all from one seed."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from hashlib import sha256
-from ipaddress import ip_network
 from pathlib import Path
 from random import Random
-from typing import Any
-from weakref import finalize
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 from slugline.blog import BlogId
-from slugline.clock import Clock
-from slugline.egress import EgressGuard
 from slugline.entry import Entry, EntryId
 from slugline.errors import LogError, OutcomeUnknownError
-from slugline.telemetry import Metrics
 from slugline.topics import provision
-from slugline.view import View
-from slugline.view.entries import EntriesView
-from slugline.view.tail import Tail
 from slugline.web.problems import Problem
 from slugline_ingest.plan import Plan
-from slugline_ingest.writer import BlogWriter
-from slugline_syndicate.deliveries.body import render_stored
-from slugline_syndicate.deliveries.runtime import Deliveries, DeliveryViews, Means
-from slugline_syndicate.deliveries.sealing import Sealer, new_key
+from slugline_ingest.writer import Written
 from slugline_syndicate.deliveries.signing import new_secret
 from slugline_syndicate.deliveries.subscription import Filter, Subscription, encode_subscription
-from slugline_syndicate.subscriptions.models import SubscriptionChange
-from slugline_syndicate.subscriptions.service import SubscriptionService
+from slugline_syndicate.subscriptions.models import NewSubscription, SubscriptionChange
 from tests.builders import a_blog
 from tests.simulation import receivers as tempers
-from tests.simulation.checker import Checker
-from tests.simulation.log import Broker, Faults, SimulatedLog
+from tests.simulation.broker import SESSION, Broker
+from tests.simulation.judgement import Call, Evidence, Write, judge
+from tests.simulation.log import SimulatedLog
 from tests.simulation.loop import VirtualClock, VirtualLoop
-from tests.simulation.receivers import Receivers, SimulatedExchange
+from tests.simulation.pace import Disturbance
+from tests.simulation.receivers import Receivers
+from tests.simulation.replica import PARTITIONS, URL, Ingest, Replica, Syndicate
+from tests.simulation.script import Happening, Shape, script_of
 
-URL = "https://live.example"
+__all__ = ["BLOGS", "PARTITIONS", "URL", "Replica", "Shape", "World"]
+
+T = TypeVar("T")
+
 BLOGS = ("storm", "vote", "final", "court")
-PARTITIONS = 4
 
 #: Long enough for every wait of the failure rules to end, in seconds.
-CALM = 2 * 3600.0
-#: How long nothing must go wrong before a world may end, in seconds.
+CALM = 3 * 3600.0
+#: After so long without faults, whoever always answered has everything, in seconds.
 QUIET = 60.0
+#: How long a caller of the API waits for an answer, in seconds.
+CALL = 25.0
+HOUR, DAY = 3600.0, 86_400.0
+
+
+class GaveUpError(Exception):
+    """A process did not answer its caller in time; what was asked may be done all the same."""
 
 
 @dataclass
-class Shape:
-    """What a world is like; a seed decides the rest."""
+class Slot:
+    """A place for a process: what kind it is, and where its view is kept from one life to the next."""
 
-    replicas: int = 1
-    subscriptions: int = 6
-    seconds: float = 120.0
-    kills: bool = True
-    outages: bool = True
-    faults: Faults = field(default_factory=Faults)
-    #: Every receiver answers 200 at once.
-    fine: bool = False
-    #: Subscriptions are paused, resumed, tested and changed meanwhile.
-    changes: bool = True
-
-
-class OneAddress:
-    """A Resolver for partners that exist in no network."""
-
-    async def resolve(self, host: str, port: int) -> list[str]:
-        return ["192.0.2.1"]
-
-
-#: Subscriptions are changed, not made, through the service: it seals nothing here.
-NO_SEALS = Sealer(new_key())
-
-
-class Replica:
-    """One process: a view, a writer, deliveries; `kill` ends it as `kill -9` does."""
-
-    def __init__(self, name: str, world: "World") -> None:
-        clock = world.clock
-        self.log = SimulatedLog(world.broker)
-        self.exchange = SimulatedExchange(world.receivers)
-        self.entries = EntriesView()
-        self.views = DeliveryViews.make()
-        self.view = View(Path(":memory:"), [self.entries, *self.views.all], clock)
-        finalize(self, self.view.close)  # it is looked at after the end, too
-        self.tail = Tail(self.log, self.view, clock)
-        metrics = Metrics()
-        self.writer = BlogWriter(self.log, self.entries, self.tail, clock, metrics)
-        means = Means(
-            name=name,
-            log=self.log,
-            view=self.view,
-            tail=self.tail,
-            entries=self.entries,
-            views=self.views,
-            exchange=self.exchange,
-            clock=clock,
-            rng=Random(world.rng.random()),
-            render=lambda stored: render_stored(stored, URL),
-            unseal=lambda sealed: sealed,
-            metrics=metrics,
-        )
-        self.deliveries = Deliveries(means)
-        self.service = SubscriptionService(
-            self.log,
-            self.tail,
-            self.views.subscriptions,
-            self.views.cursors,
-            clock,
-            EgressGuard((ip_network("0.0.0.0/0"),)),
-            OneAddress(),
-            NO_SEALS,
-        )
-        self._broker = world.broker
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def _run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.tail.run())
-            group.create_task(self.deliveries.run())
-
-    async def stop(self) -> None:
-        """End as a process that was asked to."""
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-        self.log.die()
-
-    async def kill(self) -> None:
-        """End at once: what its code still does reaches nobody."""
-        self.log.die()
-        self.exchange.die()
-        asyncio.get_running_loop().create_task(self._broker.forget(self.log)).add_done_callback(
-            lambda task: task.exception()
-        )
-        await self.stop()
+    kind: type[Replica]
+    number: int
+    lives: int = 0
+    replica: Replica | None = None
+    #: Somebody works on it: no second fault at the same time.
+    taken: bool = False
 
 
 class World:
     """Everything, and the dice."""
 
-    def __init__(self, seed: int, shape: Shape, loop: VirtualLoop) -> None:
+    def __init__(
+        self,
+        seed: int,
+        shape: Shape,
+        loop: VirtualLoop,
+        script: Sequence[Happening] | None = None,
+    ) -> None:
+        self.seed = seed
         self.rng = Random(seed)
         self.shape = shape
-        self.clock: Clock = VirtualClock(loop)
+        self.loop = loop
+        self.script = script_of(seed, shape) if script is None else script
+        self.clock: VirtualClock = VirtualClock(loop)
         self.broker = Broker(self.clock, self.rng)
         self.receivers = Receivers(self.clock, self.rng)
-        self.replicas: list[Replica] = []
         self.subscriptions: list[Subscription] = []
         #: What was raised and looked at by nobody.
         self.unhandled: list[str] = []
+        self.writes: list[Write] = []
+        self.calls: list[Call] = []
+        #: What befell processes, and may explain what was sent twice.
+        self.disturbances: list[Disturbance] = []
+        self._slots: list[Slot] = []
+        self._doing: set[asyncio.Task[None]] = set()
+        #: What the newsroom has: the text of each entry, None where it was withdrawn.
+        self._texts: dict[tuple[str, str], str | None] = {}
+        self._editing: dict[tuple[str, str], asyncio.Lock] = {}
+        self._partners: dict[str, asyncio.Lock] = {}
         self._named = 0
         self._revisions = 0
+        self._folder = TemporaryDirectory(prefix="slugline-world-", dir=_memory())
         loop.set_exception_handler(self._note_unhandled)
+
+    @property
+    def replicas(self) -> list[Replica]:
+        """The processes that are alive."""
+        return [slot.replica for slot in self._slots if slot.replica]
 
     async def live(self) -> None:
         """From the first record to long after the last fault."""
-        await provision(SimulatedLog(self.broker), self.clock, PARTITIONS)
-        self.broker.faults = self.shape.faults
-        for _ in range(self.shape.replicas):
-            self._start_replica()
+        await self._provision()
+        self.broker.faults = replace(self.shape.faults)
+        for kind, count in self._kinds():
+            for number in range(count):
+                self._slots.append(Slot(kind, number))
+                self._start(self._slots[-1])
         await self._subscribe()
-        end = self.clock.monotonic() + self.shape.seconds
-        while self.clock.monotonic() < end:
-            await self.clock.sleep(self.rng.expovariate(2.0))
-            await self._something_happens()
+        if self.broker.faults.late_landing or self.broker.faults.lost_acknowledgement:
+            self.disturbances.append(Disturbance("*", 0.0, float("inf")))
+        for happening in self.script:
+            await self.clock.sleep(happening.after)
+            await self._happen(happening)
         await self._calm_down()
+        self.verdict = self._judge()
         for replica in self.replicas:
             await replica.stop()
 
     def faults(self) -> list[str]:
         """What went wrong, in words; none in a world that keeps its promises."""
-        checker = Checker(self.broker.journal)
-        found = self.unhandled + [
-            fault
-            for subscription in self.subscriptions
-            for fault in checker.faults(subscription.id, self.receivers.arrivals)
-        ]
-        shown = {str(self._what_feeds_show(replica)) for replica in self.replicas}
-        return found + (["replicas show different things"] if len(shown) > 1 else [])
+        return self.unhandled + self.verdict
 
     def trace(self) -> str:
         """A hash of everything that happened: equal for equal runs."""
@@ -194,134 +139,302 @@ class World:
             digest.update(f"{arrival.url}{arrival.webhook_id}{arrival.at}{arrival.status}".encode())
         return digest.hexdigest()
 
+    def skew(self) -> float:
+        """How wrong the clock of the next process is, in seconds."""
+        return self.rng.uniform(-self.shape.skew, self.shape.skew)
+
     def _note_unhandled(self, _: object, context: dict[str, Any]) -> None:
         if "exception" in context:  # a killed process's tasks just vanish
             self.unhandled.append(f"{context['message']}: {context['exception']!r}")
 
+    def _judge(self) -> list[str]:
+        return judge(self._evidence())
+
+    def _evidence(self) -> Evidence:
+        return Evidence(
+            seed=self.seed,
+            shape=self.shape,
+            broker=self.broker,
+            arrivals=self.receivers.arrivals,
+            replicas=self.replicas,
+            writes=self.writes,
+            calls=self.calls,
+            disturbances=self.disturbances,
+        )
+
+    # --- processes ------------------------------------------------------------------------------------
+
+    def _kinds(self) -> list[tuple[type[Replica], int]]:
+        if not self.shape.ingests:
+            return [(Replica, self.shape.replicas)]
+        return [(Ingest, self.shape.ingests), (Syndicate, self.shape.replicas)]
+
+    async def _provision(self) -> None:
+        """Two processes find an empty log and make the topics, at the same time."""
+        clocks = [VirtualClock(self.loop, self.clock.offset) for _ in range(2)]
+        clocks[1].offset -= timedelta(milliseconds=self.rng.uniform(1, 500))
+        logs = [SimulatedLog(self.broker) for _ in clocks]
+        await asyncio.gather(*map(provision, logs, clocks, [PARTITIONS, PARTITIONS]))
+
+    def _start(self, slot: Slot, *, with_view: bool = True) -> None:
+        path = Path(self._folder.name) / f"{slot.kind.__name__}-{slot.number}.db"
+        if not with_view:
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
+        slot.lives += 1
+        name = f"{slot.kind.__name__.lower()}-{slot.number}.{slot.lives}"
+        slot.replica = slot.kind(name, self, path)
+
+    def _start_replica(self) -> None:
+        """One process more, whose view nobody keeps."""
+        slot = Slot(Replica, len(self._slots), 1)
+        slot.replica = Replica(f"replica-{slot.number}", self)
+        self._slots.append(slot)
+
+    def _some_slot(self, rng: Random) -> Slot | None:
+        free = [slot for slot in self._slots if slot.replica and not slot.taken]
+        return rng.choice(free) if free else None
+
+    async def _kill(self, rng: Random) -> None:
+        slot = self._some_slot(rng)
+        if slot and slot.replica:
+            self._kill_in(slot)
+            await self.clock.sleep(rng.uniform(0, 1.5 * SESSION))
+            self._start(slot, with_view=rng.random() < 0.6)
+
+    def _kill_in(self, slot: Slot) -> None:
+        replica, slot.replica = slot.replica, None
+        assert replica
+        self._disturbed(replica.name, self.clock.monotonic())
+        replica.kill()
+
+    def _disturbed(self, name: str, start: float) -> None:
+        self.disturbances.append(Disturbance(name, start, self.clock.monotonic()))
+
+    async def _stop(self, rng: Random) -> None:
+        slot = self._some_slot(rng)
+        if slot and slot.replica:
+            await self._stop_in(slot)
+            self._start(slot, with_view=rng.random() < 0.6)
+
+    async def _stop_in(self, slot: Slot) -> None:
+        replica, slot.replica = slot.replica, None
+        assert replica
+        await replica.stop()
+        replica.view.close()
+
+    async def _freeze(self, rng: Random) -> None:
+        slot = self._some_slot(rng)
+        if slot and slot.replica:
+            slot.taken, start = True, self.clock.monotonic()
+            slot.replica.freeze()
+            await self.clock.sleep(rng.choice([rng.uniform(0.5, 12), rng.uniform(12, 40)]))
+            slot.replica.thaw(timers_first=rng.random() < 0.5)
+            self._disturbed(slot.replica.name, start)
+            slot.taken = False
+
+    async def _cut(self, rng: Random) -> None:
+        slot = self._some_slot(rng)
+        if slot and slot.replica:
+            slot.taken, start = True, self.clock.monotonic()
+            slot.replica.log.cut(True)
+            await self.clock.sleep(rng.choice([rng.uniform(0.5, 12), rng.uniform(12, 40)]))
+            slot.replica.log.cut(False)
+            self._disturbed(slot.replica.name, start)
+            slot.taken = False
+
+    async def _set_clock(self, rng: Random) -> None:
+        slot = self._some_slot(rng)
+        if slot and slot.replica:
+            step = rng.uniform(-self.shape.skew, self.shape.skew)
+            slot.replica.clock.offset += timedelta(seconds=step)
+
+    # --- the broker -----------------------------------------------------------------------------------
+
+    async def _outage(self, rng: Random) -> None:
+        if self.broker.away:
+            return
+        if rng.random() < 0.5:
+            self.broker.hang()
+        else:
+            self.broker.away = True
+        start = self.clock.monotonic()
+        await self.clock.sleep(rng.choice([rng.uniform(0.1, 8), rng.uniform(8, 40)]))
+        self.broker.away = False
+        self._disturbed("*", start)
+
+    async def _disturb(self, _: Random) -> None:
+        await self.broker.disturb()
+
+    async def _compact(self, _: Random) -> None:
+        self.broker.compact()
+
+    async def _night(self, rng: Random) -> None:
+        """Everything is stopped for hours or days; some come back with their views, some without."""
+        await self._finish()
+        sleeping = [slot for slot in self._slots if slot.replica]
+        for slot in sleeping:
+            if rng.random() < 0.5:
+                await self._stop_in(slot)
+            else:
+                self._kill_in(slot)
+        await self.clock.sleep(rng.choice([2 * HOUR, 30 * HOUR, 3 * DAY, 8 * DAY, 12 * DAY]))
+        self.broker.compact()
+        if rng.random() < 0.5:  # one comes much later than the others, and with an old view
+            late = rng.choice(sleeping)
+            sleeping.remove(late)
+            late.taken = True
+            self._do(self._come_late(late, rng.uniform(0, 60)))
+        for slot in sleeping:
+            self._start(slot, with_view=rng.random() < 0.7)
+
+    async def _come_late(self, slot: Slot, after: float) -> None:
+        await self.clock.sleep(after)
+        self.broker.compact()
+        self._start(slot)
+        slot.taken = False
+
     # --- what happens ---------------------------------------------------------------------------------
 
-    async def _something_happens(self) -> None:
-        dice = self.rng.random()
-        if dice < 0.03 and self.shape.kills:
-            await self._kill_one()
-        elif dice < 0.045 and self.shape.kills:
-            await self._stop_one()
-        elif dice < 0.06 and self.shape.outages:
-            self.broker.away = True
-            await self.clock.sleep(self.rng.uniform(0.1, 30))
-            self.broker.away = False
-        elif dice < 0.08:
-            self.broker.compact()
-        elif dice < 0.14 and self.shape.changes:
-            await self._change_one()
+    async def _happen(self, happening: Happening) -> None:
+        what = getattr(self, f"_{happening.kind}")(Random(happening.dice))
+        if happening.kind == "night":
+            await what
         else:
-            await self._write()
+            self._do(what)
 
-    async def _kill_one(self) -> None:
-        replica = self.rng.choice(self.replicas)
-        self.replicas.remove(replica)
-        await replica.kill()
-        await self.clock.sleep(self.rng.uniform(0, 15))
-        self._start_replica()
+    def _do(self, what: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(what)
+        self._doing.add(task)
+        task.add_done_callback(self._done)
 
-    async def _stop_one(self) -> None:
-        replica = self.rng.choice(self.replicas)
-        self.replicas.remove(replica)
-        await replica.stop()
-        self._start_replica()
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._doing.discard(task)
+        error = task.exception()
+        if error is not None:
+            self.unhandled.append(f"the world itself: {error!r}")
 
-    async def _change_one(self) -> None:
-        service, name = self._service(), self.rng.choice(self.subscriptions).id
-        late, self.broker.faults.late_landing = self.broker.faults.late_landing, 0.0
-        try:
-            with suppress(LogError, OutcomeUnknownError, Problem):
-                await self.rng.choice(self._changes(service, name))()
-        finally:
-            self.broker.faults.late_landing = late
+    async def _finish(self) -> None:
+        while self._doing:
+            await asyncio.wait(self._doing)
 
-    def _service(self) -> SubscriptionService:
-        return self.rng.choice(self.replicas).service
+    async def _asked(
+        self, kind: type[Replica], rng: Random, what: Callable[[Replica], Coroutine[Any, Any, T]]
+    ) -> T:
+        """Call a process as a load balancer does: any of its kind, for a bounded time."""
+        while not (able := [r for r in self.replicas if type(r) in (kind, Replica)]):
+            await self.clock.sleep(1.0)
+        replica = rng.choice(able)
+        task = replica.spawn(what(replica))
+        if not (await asyncio.wait({task}, timeout=CALL))[0]:
+            task.cancel()
+            raise GaveUpError
+        result: T = task.result()
+        return result
+
+    # --- the newsroom ---------------------------------------------------------------------------------
+
+    async def _burst(self, rng: Random) -> None:
+        await asyncio.gather(*(self._write(Random(rng.random())) for _ in range(30)))
+
+    async def _write(self, rng: Random | None = None) -> None:
+        """One edit: tried again until it is acknowledged, as a newsroom's system does."""
+        rng = rng or self.rng
+        blog = rng.choice(BLOGS)
+        known = [e for (b, e), text in self._texts.items() if b == blog and text is not None]
+        dice = rng.random()
+        entry = rng.choice(known) if known and dice < 0.5 else self._new_entry()
+        async with self._editing.setdefault((blog, entry), asyncio.Lock()):
+            if self._texts.get((blog, entry), "") is None:  # withdrawn while this one waited
+                return
+            await self._edit(rng, blog, entry, withdraw=bool(known) and dice < 0.15)
+
+    def _new_entry(self) -> str:
+        self._named += 1
+        return f"e{self._named - 1}"
+
+    async def _edit(self, rng: Random, blog: str, entry: str, *, withdraw: bool) -> None:
+        self._revisions += 1
+        text = None if withdraw else f"What is known at revision {self._revisions}."
+        self._texts[blog, entry] = text
+        asked, at = self.clock.monotonic(), self.clock.now()
+        while True:
+            try:
+                written = await self._asked(
+                    Ingest, rng, lambda replica: _put(replica, blog, entry, text, at)
+                )
+            except (LogError, OutcomeUnknownError, GaveUpError):
+                await self.clock.sleep(rng.uniform(0.2, 2.0))
+            else:
+                answered = self.clock.monotonic()
+                self.writes.append(Write(blog, entry, text, asked, answered, written))
+                return
+
+    # --- partners -------------------------------------------------------------------------------------
+
+    async def _change(self, rng: Random) -> None:
+        dice = rng.random()
+        if dice < 0.15:
+            await self._make(rng)
+            return
+        name = rng.choice(self.subscriptions).id
+        async with self._partners.setdefault(name, asyncio.Lock()):
+            kind, change = rng.choice(self._changes(name, rng))
+            await self._called(kind, name, rng, change)
 
     def _changes(
-        self, service: SubscriptionService, name: str
-    ) -> list[Callable[[], Coroutine[Any, Any, object]]]:
+        self, name: str, rng: Random
+    ) -> list[tuple[str, Callable[[Replica], Coroutine[Any, Any, object]]]]:
+        url, blogs = self._new_url(rng), self._some_blogs(rng)
+        types = rng.choice([[], ["entry.created", "entry.deleted"]])
+        narrow = SubscriptionChange(blogs=blogs, types=types)
         return [
-            lambda: service.pause(name),
-            lambda: service.resume(name, "continue"),
-            lambda: service.resume(name, "continue"),
-            lambda: service.resume(name, "skip"),
-            lambda: service.test(name),
-            lambda: service.change(name, SubscriptionChange(url=self._new_url()), None),
-            lambda: service.change(name, SubscriptionChange(blogs=self._some_blogs()), None),
+            ("pause", lambda r: r.service.pause(name)),
+            ("resume", lambda r: r.service.resume(name, "continue")),
+            ("resume", lambda r: r.service.resume(name, "continue")),
+            ("skip", lambda r: r.service.resume(name, "skip")),
+            ("test", lambda r: r.service.test(name)),
+            ("move", lambda r: r.service.change(name, SubscriptionChange(url=url), None)),
+            ("narrow", lambda r: r.service.change(name, narrow, None)),
+            ("narrow", lambda r: r.service.change(name, SubscriptionChange(blogs=blogs), None)),
+            ("delete", lambda r: r.service.delete(name, None)),
         ]
 
-    def _new_url(self) -> str:
+    async def _make(self, rng: Random) -> None:
+        wanted = NewSubscription(
+            url=self._new_url(rng),
+            blogs=self._some_blogs(rng),
+            start=rng.choice(["now", "now", "earliest"]),
+        )
+        made = await self._called(f"make {wanted.start}", "", rng, lambda r: r.service.make(wanted))
+        if made is not None:
+            self.subscriptions.append(made.subscription)
+
+    async def _called(
+        self, kind: str, name: str, rng: Random, what: Callable[[Replica], Coroutine[Any, Any, T]]
+    ) -> T | None:
+        """Ask the API once; None where it did not say that it was done."""
+        asked = self.clock.monotonic()
+        with suppress(LogError, OutcomeUnknownError, Problem, GaveUpError):
+            said = await self._asked(Syndicate, rng, what)
+            name = name or said.subscription.id  # type: ignore[attr-defined]
+            self.calls.append(Call(kind, name, asked, self.clock.monotonic()))
+            return said
+        return None
+
+    def _new_url(self, rng: Random) -> str:
         """A partner that answers, at once or after a while."""
         self._named += 1
         url = f"https://new-{self._named}.example/hook"
-        fine = self.shape.fine or self.rng.random() < 0.5
-        slow = tempers.slow(self.clock, self.rng.uniform(0.1, 3))
+        fine = self.shape.fine or rng.random() < 0.5
+        slow = tempers.slow(self.clock, rng.uniform(0.1, 3))
         self.receivers.tempers[url] = tempers.fine() if fine else slow
         return url
 
-    def _some_blogs(self) -> list[str]:
-        return self.rng.choice([["*"], sorted(self.rng.sample(BLOGS, 2))])
-
-    async def _write(self) -> None:
-        replica, blog_id = self.rng.choice(self.replicas), BlogId(self.rng.choice(BLOGS))
-        dice = self.rng.random()
-        with suppress(LogError, OutcomeUnknownError):
-            await replica.writer.write(blog_id, lambda plan: self._plan(plan, blog_id, dice))
-
-    def _plan(self, plan: Plan, blog_id: BlogId, dice: float) -> None:
-        plan.put_blog(a_blog(blog_id))
-        alive = sorted(name for name, row in plan.state.entries.items() if not row.entry.withdrawn)
-        if alive and dice < 0.15:
-            plan.withdraw(plan.state.entries[EntryId(self.rng.choice(alive))], "api")
-            return
-        name = self.rng.choice(alive) if alive and dice < 0.5 else f"e{self._named}"
-        self._named += name == f"e{self._named}"
-        self._revisions += 1
-        text = f"What is known at revision {self._revisions}."
-        plan.put_entry(
-            Entry(
-                blog_id=blog_id,
-                id=EntryId(name),
-                title=f"Heading {name}",
-                body_text=text,
-                body_html=f"<p>{text}</p>",
-                published=plan.now,
-                updated=plan.now,
-            )
-        )
-
-    async def _calm_down(self) -> None:
-        self.broker.faults.lost_acknowledgement = self.broker.faults.late_landing = 0.0
-        for url in self.receivers.tempers:
-            self.receivers.tempers[url] = tempers.fine()
-        for subscription in self.subscriptions if self.shape.changes else ():
-            await self._resume(subscription.id)
-        end = self.clock.monotonic() + CALM
-        await self.clock.sleep(QUIET)
-        while self.clock.monotonic() < end and self.faults():
-            await self.clock.sleep(QUIET)
-
-    async def _resume(self, name: str) -> None:
-        """A world ends with everything going on: what was paused must still arrive."""
-        while True:
-            try:
-                await self._service().resume(name, "continue")
-            except LogError:
-                await self.clock.sleep(1.0)
-            except Problem:  # too many orders wait: they go on by themselves
-                await self.clock.sleep(5.0)
-            else:
-                return
+    def _some_blogs(self, rng: Random) -> list[str]:
+        return rng.choice([["*"], sorted(rng.sample(BLOGS, 2))])
 
     # --- how it begins --------------------------------------------------------------------------------
-
-    def _start_replica(self) -> None:
-        self.replicas.append(Replica(f"replica-{self.rng.random()}", self))
 
     async def _subscribe(self) -> None:
         for number in range(self.shape.subscriptions):
@@ -332,7 +445,6 @@ class World:
 
     def _subscription(self, number: int) -> tuple[Subscription, tempers.Temper]:
         rng, clock = self.rng, self.clock
-        choosy = number % 6 == 5 and not self.shape.fine
         blogs = ("*",) if number % 2 else tuple(sorted(rng.sample(BLOGS, 2)))
         subscription = Subscription(
             id=f"sub-{number}",
@@ -350,13 +462,86 @@ class World:
             tempers.hanging(clock, rng.uniform(5, self.shape.seconds)),
             tempers.flapping(rng, rng.uniform(0.05, 0.5)),
             tempers.fine(),
+            tempers.choosy(lambda request: b'"e1"' in request.body),
+            tempers.late(clock, rng, rng.uniform(0.02, 0.2)),
+            tempers.forgetful(rng, rng.uniform(0.02, 0.2)),
+            tempers.busy(rng, rng.uniform(0.02, 0.2), rng.choice([60, 900])),
+            tempers.leaving(rng, 0.02),
+            tempers.redirecting(rng, 0.1),
+            tempers.choosy(lambda request: b"revision 1" in request.body),
         ]
-        if choosy:
-            return subscription, tempers.choosy(lambda request: b'"e1"' in request.body)
         return subscription, tempers.fine() if self.shape.fine else kinds[number % len(kinds)]
 
-    def _what_feeds_show(self, replica: Replica) -> object:
-        return [
-            (row, replica.entries.entries(row.blog.id), replica.entries.newest_change(row.blog.id))
-            for row in replica.entries.blogs()
-        ]
+    # --- how it ends ----------------------------------------------------------------------------------
+
+    async def _calm_down(self) -> None:
+        await self._finish()
+        faults = self.broker.faults
+        faults.lost_acknowledgement = faults.late_landing = faults.landing_afterwards = 0.0
+        never_at_fault = self._always_fine()
+        for url in self.receivers.tempers:
+            self.receivers.tempers[url] = tempers.fine()
+        await self.clock.sleep(QUIET / 2)
+        await self._resume_all()
+        await self.clock.sleep(QUIET)
+        overdue = self._evidence().undelivered(never_at_fault)
+        self.unhandled += [f"a minute after all was well: {fault}" for fault in overdue]
+        wait, left = QUIET, CALM
+        while left > 0 and self._evidence().undelivered():
+            await self.clock.sleep(wait)
+            await self._resume_all()
+            left, wait = left - wait, 2 * wait
+
+    def _always_fine(self) -> frozenset[str]:
+        fine = {tempers.fine().__qualname__}
+        return frozenset(u for u, t in self.receivers.tempers.items() if t.__qualname__ in fine)
+
+    async def _resume_all(self) -> None:
+        """A world ends with everything going on: what was paused or disabled must still arrive."""
+        for replica in [r for r in self.replicas if not isinstance(r, Ingest)][:1]:
+            for subscription in replica.views.subscriptions.page("", 1000):
+                cursor = replica.views.cursors.get(subscription.id)
+                if subscription.paused or (cursor and cursor.health.disabled):
+                    await self._resume(subscription.id)
+
+    async def _resume(self, name: str) -> None:
+        while True:
+            try:
+                await self._asked(Syndicate, self.rng, lambda r: r.service.resume(name, "continue"))
+            except LogError:
+                await self.clock.sleep(1.0)
+            except Problem as problem:  # too many orders wait: they go on by themselves
+                if problem.status == 404:
+                    return
+                await self.clock.sleep(5.0)
+            else:
+                return
+
+
+async def _put(replica: Replica, blog: str, entry: str, text: str | None, at: datetime) -> Written:
+    return await replica.writer.write(
+        BlogId(blog), lambda plan: _plan(plan, BlogId(blog), EntryId(entry), text, at)
+    )
+
+
+def _plan(plan: Plan, blog_id: BlogId, name: EntryId, text: str | None, at: datetime) -> None:
+    plan.put_blog(a_blog(blog_id))
+    if text is None:
+        plan.withdraw(plan.state.entries[name], "api")
+        return
+    plan.put_entry(
+        Entry(
+            blog_id=blog_id,
+            id=name,
+            title=f"Heading {name}",
+            body_text=text,
+            body_html=f"<p>{text}</p>",
+            published=at,
+            updated=at,
+        )
+    )
+
+
+def _memory() -> str | None:
+    """Where files cost nothing, on machines that have such a place."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None

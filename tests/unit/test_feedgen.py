@@ -12,6 +12,7 @@ from feedgen.entry import FeedEntry
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
+from slugline_syndicate.feeds.atom import Atom
 from slugline_syndicate.feeds.repairs import (
     ATOM,
     DC,
@@ -21,6 +22,7 @@ from slugline_syndicate.feeds.repairs import (
     Tombstones,
     fragment,
 )
+from slugline_syndicate.feeds.rss import Rss
 from tests.builders import NOON
 from tests.reading import atom_mistakes
 
@@ -363,3 +365,14 @@ def test_cdata_sections_that_end_early_would_be_split(text: str) -> None:
     item.content(text, type="CDATA")
 
     assert etree.fromstring(fragment(item.rss_entry())).findtext("description") == text
+
+
+@pytest.mark.parametrize("instant", [NOON, NOON.replace(microsecond=123456)])
+def test_the_shells_time_is_written_as_feedgen_writes_it(instant: datetime) -> None:
+    """The shell is rendered once, and the time of the newest change put into it (`Shell.head`)."""
+    feed = a_feed()
+    feed.updated(instant)
+    feed.lastBuildDate(instant)
+
+    assert b"<updated>%s</updated>" % Atom().date(instant) in feed.atom_str()
+    assert b"<lastBuildDate>%s</lastBuildDate>" % Rss().date(instant) in feed.rss_str()

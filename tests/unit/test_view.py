@@ -193,6 +193,63 @@ def test_a_withdrawal_takes_the_text_of_all_earlier_events(
     assert [text.event for text in texts if text] == [None, None, gone]
 
 
+def everything(view: View) -> bytes:
+    """All that the tables hold."""
+    tables = [
+        name for (name,) in view.db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    ]
+    return repr([view.db.execute(f"SELECT * FROM {name}").fetchall() for name in tables]).encode()
+
+
+def test_an_entrys_text_stands_once(view: View) -> None:
+    fill(view, [*base_records(), *stored([an_event(an_entry(body_html="", body_text="Seals."))])])
+
+    assert everything(view).count(b"Seals.") == 1
+
+
+def test_withdrawn_text_is_in_no_table_not_of_earlier_revisions_nor_repeated_records(
+    view: View,
+) -> None:
+    first = an_event(an_entry(body_text="Seals, first."))
+    second = an_event(an_entry(body_text="Seals, second."), after=first.id)
+    gone = an_event(withdrawn(), after=second.id)
+    fill(view, [*base_records(), *stored([first, first, second, second])])
+    assert b"Seals" in everything(view)
+
+    fill(view, stored([gone], start=5))
+
+    assert b"Seals" not in everything(view)
+
+
+def test_a_purged_entry_is_in_no_table(view: View, entries: EntriesView) -> None:
+    first = an_event(an_entry(body_text="Seals, first."))
+    second = an_event(an_entry(body_text="Seals, second."), after=first.id)
+    fill(view, [*base_records(), *stored([first, first, second, second])])
+
+    fill(view, stored([replace(encode(second), value=None)], start=5))
+
+    assert entries.entry("storm", "e1") is None
+    assert b"Seals" not in everything(view)
+
+
+def test_a_repeated_record_does_not_change_what_its_event_says(
+    view: View, entries: EntriesView
+) -> None:
+    event = an_event(an_entry(revision=1))
+    again = replace(event, subject=an_entry(revision=2), time=NOON + timedelta(seconds=9))
+
+    fill(view, [*base_records(), *stored([an_event(a_blog()), event, again])])
+
+    (ref,) = [ref for p in range(4) for ref in entries.events_from(p, 0, 9) if ref.entry_id]
+    told = entries.event_at(ref.partition, ref.offset)
+    row = entries.entry("storm", "e1")
+    assert told is not None
+    assert told.event == event
+    assert row is not None
+    assert (row.entry.revision, row.time, row.sequence) == (2, again.time, BASE + 3)
+    assert entries.newest_change("storm") == (again.time, BASE + 3)
+
+
 def test_superseded_events_are_pruned_after_seven_days(view: View, entries: EntriesView) -> None:
     first = an_event()
     second = an_event(an_entry(title="Other"), after=first.id)

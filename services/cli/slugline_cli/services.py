@@ -111,7 +111,7 @@ async def services(
             working(_work(log, sealer, clock, workers), watch(log, clock))
         )
         for app, port in apps:
-            await stack.enter_async_context(serving(app, settings.host, port))
+            await stack.enter_async_context(serving(app, settings.host, port, len(apps)))
         await first_of(stop.wait(), _until_ready(log, view, tail, clock))
         yield
 

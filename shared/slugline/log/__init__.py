@@ -118,7 +118,8 @@ class Log(Protocol):
     async def publish(self, records: Sequence[Record]) -> Sequence[Offset]:
         """Append *records*, and return where they stand once all of them are durable.
 
-        Records of one call keep their order within a partition; so do calls that follow each other.
+        Records of one call keep their order within a partition; so do calls, in the order in which
+        they were made, also where the first has not returned yet.
 
         Raises:
             RecordRefusedError: one of them can never be taken; none was written.

@@ -15,11 +15,13 @@ from slugline.errors import UndecodableRecordError, ViewDamagedError, ViewFullEr
 from slugline.log import StoredRecord, TopicPartition
 
 #: Counts up with every change to any table; another number in a file means: rebuild.
-VERSION = 4
+VERSION = 5
 #: Bytes of a page: an entry of 1 to 2 kB wastes a quarter of SQLite's usual one.
 PAGE = 8192
 #: Pages kept in memory, in KiB: every index has a page that is written again with each bite.
 CACHE = 8192
+
+_NOTHING: Mapping[TopicPartition, int] = {}
 
 _SCHEMA = """
 CREATE TABLE position(topic TEXT, partition INTEGER, next INTEGER NOT NULL, last INTEGER, digest BLOB,
@@ -102,9 +104,11 @@ class View:
         self.db.close()
 
     def apply(
-        self, records: Iterable[StoredRecord], positions: Mapping[TopicPartition, int]
+        self, records: Iterable[StoredRecord], positions: Mapping[TopicPartition, int] = _NOTHING
     ) -> None:
         """Apply *records* and *positions* in one transaction, then tell the listeners.
+
+        *positions* says what to read next where that is not what follows the last record.
 
         Raises:
             ViewFullError: there is no room; the view is as it was before.
@@ -130,17 +134,13 @@ class View:
                 self._apply_one(record)
                 last[record.topic, record.partition] = record
             moved = {TopicPartition(*tp): (r.offset, digest(r)) for tp, r in last.items()}
+            reached = {tp: offset + 1 for tp, (offset, _) in moved.items()} | dict(positions)
             rows = [
-                (
-                    tp.topic,
-                    tp.partition,
-                    offset,
-                    *(moved.get(tp) or self._last.get(tp) or (None, None)),
-                )
-                for tp, offset in positions.items()
+                (*tp, offset, *(moved.get(tp) or self._last.get(tp) or (None, None)))
+                for tp, offset in reached.items()
             ]
             self.db.executemany("INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?, ?)", rows)
-        self._positions.update(positions)
+        self._positions.update(reached)
         self._last.update(moved)
 
     def _apply_one(self, record: StoredRecord) -> None:
@@ -175,6 +175,7 @@ class View:
     def _prepare(self) -> None:
         self.db.execute(f"PRAGMA page_size={PAGE}")
         self.db.execute(f"PRAGMA cache_size=-{CACHE}")
+        self.db.execute("PRAGMA locking_mode=EXCLUSIVE")  # no locks to take for each query
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.execute("PRAGMA synchronous=NORMAL")
         (version,) = self.db.execute("PRAGMA user_version").fetchone()

@@ -11,20 +11,31 @@ from slugline.codec import blog_from_json, entry_from_json
 from slugline.events import Envelope, decode_as
 from slugline.view.entry_rows import (
     MARK,
+    NO_END,
     REF,
+    ROW,
     BlogRow,
     EntryMark,
     EntryRow,
     EventRef,
     StoredEvent,
     from_micros,
+    partition_and_offset,
     place_of,
     to_micros,
     to_ref,
 )
 from slugline.view.entry_tables import EntryTables
 
-__all__ = ["BlogRow", "EntriesView", "EntryMark", "EntryRow", "EventRef", "StoredEvent"]
+__all__ = [
+    "BlogRow",
+    "EntriesView",
+    "EntryMark",
+    "EntryRow",
+    "EventRef",
+    "StoredEvent",
+    "from_micros",
+]
 
 
 class EntriesView(EntryTables):
@@ -35,15 +46,14 @@ class EntriesView(EntryTables):
     def blog(self, blog_id: str) -> BlogRow | None:
         """The blog, or None where it is unknown."""
         row = self._db.execute(
-            "SELECT partition, offset, ce_id, ce_time, data FROM blog WHERE blog_id = ?", (blog_id,)
+            f"SELECT {ROW} FROM blog WHERE blog_id = ?",  # noqa: S608 - a constant
+            (blog_id,),
         ).fetchone()
         return self._blog_row(row) if row else None
 
     def blogs(self) -> list[BlogRow]:
         """Every blog, by id."""
-        rows = self._db.execute(
-            "SELECT partition, offset, ce_id, ce_time, data FROM blog ORDER BY blog_id"
-        )
+        rows = self._db.execute(f"SELECT {ROW} FROM blog ORDER BY blog_id")  # noqa: S608
         return [self._blog_row(row) for row in rows]
 
     def newest_blogs(
@@ -51,13 +61,12 @@ class EntriesView(EntryTables):
     ) -> tuple[list[tuple[BlogRow, datetime]], datetime | None]:
         """Blogs with their newest changes, the newest first, without removed ones; then the newest of all."""
         rows = self._db.execute(
-            "SELECT partition, offset, ce_id, ce_time, data, max(ce_time, ifnull((SELECT max(ce_time)"
-            " FROM entry WHERE entry.blog_id = blog.blog_id), 0)) AS newest FROM blog"
-            " ORDER BY newest DESC, blog_id"
+            f"SELECT {ROW}, max(changed, ifnull((SELECT max(changed) FROM entry"  # noqa: S608
+            " WHERE entry.blog_id = blog.blog_id), 0)) AS last FROM blog ORDER BY last DESC, blog_id"
         ).fetchall()
-        shown = ((self._blog_row(row[:5]), from_micros(row[5])) for row in rows)
+        shown = ((self._blog_row(row[:4]), from_micros(row[4])) for row in rows)
         standing = (pair for pair in shown if pair[0].blog.state is not BlogState.REMOVED)
-        changed = from_micros(rows[0][5]) if rows else None
+        changed = from_micros(rows[0][4]) if rows else None
         return list(islice(standing, skip, skip + limit)), changed
 
     def entry(self, blog_id: str, entry_id: str) -> EntryRow | None:
@@ -93,8 +102,8 @@ class EntriesView(EntryTables):
     ) -> list[EntryRow]:
         """Of the *limit* entries withdrawn last, at or after *since*, those not *published* before."""
         rows = self._entry_rows(
-            "WHERE blog_id = ? AND withdrawn AND ce_time >= ?"
-            " ORDER BY ce_time DESC, offset DESC LIMIT ?",
+            "WHERE blog_id = ? AND withdrawn AND changed >= ?"
+            " ORDER BY changed DESC, newest DESC LIMIT ?",
             blog_id,
             to_micros(since),
             limit,
@@ -112,7 +121,7 @@ class EntriesView(EntryTables):
     def changed_since(self, blog_id: str, since: datetime, limit: int = -1) -> list[EntryMark]:
         """The marks of the *limit* entries that changed last, at or after *since*."""
         return self._marks(
-            "WHERE blog_id = ? AND ce_time >= ? ORDER BY ce_time DESC, offset DESC LIMIT ?",
+            "WHERE blog_id = ? AND changed >= ? ORDER BY changed DESC, newest DESC LIMIT ?",
             blog_id,
             to_micros(since),
             limit,
@@ -121,29 +130,50 @@ class EntriesView(EntryTables):
     def withdrawn_marks(self, blog_id: str, since: datetime, limit: int) -> list[EntryMark]:
         """The marks of the *limit* entries that were withdrawn last, at or after *since*."""
         return self._marks(
-            "WHERE blog_id = ? AND withdrawn AND ce_time >= ?"
-            " ORDER BY ce_time DESC, offset DESC LIMIT ?",
+            "WHERE blog_id = ? AND withdrawn AND changed >= ?"
+            " ORDER BY changed DESC, newest DESC LIMIT ?",
             blog_id,
             to_micros(since),
             limit,
         )
 
+    def changed_after(self, blog_id: str, place: int, limit: int) -> list[EntryMark]:
+        """The marks of up to *limit* subjects whose newest record stands after *place*, in no order.
+
+        One of them has no entry id where it is the blog's own record that is new.
+        """
+        rows = self._db.execute(
+            f"SELECT {MARK} FROM event WHERE blog_id = :blog AND place > :place"  # noqa: S608
+            f" AND superseded_at IS NULL UNION ALL SELECT {MARK} FROM event WHERE blog_id = :blog"
+            " AND repeated IS NOT NULL AND newest > :place AND place <= :place LIMIT :limit",
+            {"blog": blog_id, "place": place, "limit": limit},
+        )
+        return list(map(EntryMark._make, rows))
+
     def newest_change(self, blog_id: str) -> tuple[datetime, int] | None:
         """Time and sequence of the blog's newest change, from the current rows; None: unknown."""
+        newest = self.newest_place(blog_id)
+        return newest and (from_micros(newest[0]), self.sequence_at(newest[1]))
+
+    def newest_place(self, blog_id: str) -> tuple[int, int] | None:
+        """The same as Unix microseconds and place in the log."""
         # One subquery for each maximum: so each is the last step of an index, however large the blog.
-        row = self._db.execute(
-            "SELECT max(ifnull((SELECT max(ce_time) FROM entry WHERE blog_id = :blog), 0), ce_time),"
-            " max(ifnull((SELECT max(offset) FROM entry WHERE blog_id = :blog), 0), offset), partition"
-            " FROM blog WHERE blog_id = :blog",
+        # A newest record is an event's own, or it repeated one.
+        row: tuple[int, int] | None = self._db.execute(
+            "SELECT max(ifnull((SELECT max(changed) FROM entry WHERE blog_id = :blog), 0), changed),"
+            " max(ifnull((SELECT max(newest) FROM event WHERE blog_id = :blog AND repeated IS NOT NULL), 0),"
+            " (SELECT max(place) FROM event WHERE blog_id = :blog)) FROM blog WHERE blog_id = :blog",
             {"blog": blog_id},
         ).fetchone()
-        if row is None:
-            return None
-        return from_micros(row[0]), self.sequence(row[2], row[1])
+        return row
 
     def sequence(self, partition: int, offset: int) -> int:
         """The sequence of the record at *offset*: base + offset (< 2**53 until the year 2255)."""
         return self._bases[partition] + offset
+
+    def sequence_at(self, place: int) -> int:
+        """The same of the record at *place*."""
+        return self.sequence(*partition_and_offset(place))
 
     def offset(self, partition: int, sequence: int) -> int:
         """The inverse of `sequence`."""
@@ -154,19 +184,25 @@ class EntriesView(EntryTables):
     def newest_event(self, blog_id: str) -> tuple[str, datetime] | None:
         """Id and time of the blog's newest event; None where it has none."""
         row = self._db.execute(
-            "SELECT ce_id, max(offset) FROM event WHERE blog_id = ?", (blog_id,)
+            "SELECT ce_id FROM event WHERE blog_id = ? ORDER BY place DESC LIMIT 1", (blog_id,)
         ).fetchone()
-        if row[0] is None:
+        if row is None:
             return None
         newest = self.newest_change(blog_id)
         return row[0], newest[0] if newest else datetime.min.replace(tzinfo=UTC)
 
     def events_between(self, blog_id: str, start: int, stop: int) -> list[EventRef]:
         """The blog's events at offsets in [*start*, *stop*), in order."""
+        (first,) = self._db.execute(
+            "SELECT min(place) FROM event WHERE blog_id = ?", (blog_id,)
+        ).fetchone()
+        if first is None:
+            return []
+        partition, _ = partition_and_offset(first)
         rows = self._db.execute(
             f"SELECT {REF} FROM event"  # noqa: S608 - a constant
-            " WHERE blog_id = ? AND offset >= ? AND offset < ? ORDER BY offset",
-            (blog_id, start, stop),
+            " WHERE blog_id = ? AND place >= ? AND place < ? ORDER BY place",
+            (blog_id, place_of(partition, start), place_of(partition, min(stop, NO_END))),
         )
         return [to_ref(row) for row in rows]
 
@@ -188,30 +224,27 @@ class EntriesView(EntryTables):
         ).fetchone()
         if row is None:
             return None
-        ref = to_ref(row[:8])
-        superseded_at, previous, data = row[8:]
+        superseded_at, previous, data = row[7:]
+        ref = to_ref(row[:7])
         facts = Envelope(ref.id, ref.type, ref.time, previous)
         event = None if data is None else decode_as(facts, data)
         return StoredEvent(ref, self.sequence(partition, offset), event, superseded_at is not None)
 
     def _blog_row(self, row: tuple[Any, ...]) -> BlogRow:
-        partition, offset, ce_id, ce_time, data = row
-        blog = blog_from_json(orjson.loads(data))
-        return BlogRow(blog, ce_id, from_micros(ce_time), self.sequence(partition, offset))
+        place, ce_id, ce_time, data = row
+        blog = blog_from_json(orjson.loads(data)["blog"])
+        return BlogRow(blog, ce_id, from_micros(ce_time), self.sequence_at(place))
 
     def _entry_rows(self, where: str, *values: object) -> list[EntryRow]:
-        rows = self._db.execute(
-            f"SELECT partition, offset, ce_id, ce_time, data FROM entry {where}",  # noqa: S608 - constants
-            values,
-        )
+        rows = self._db.execute(f"SELECT {ROW} FROM entry {where}", values)  # noqa: S608 - constants
         return [
             EntryRow(
-                entry_from_json(orjson.loads(data)),
+                entry_from_json(orjson.loads(data)["entry"]),
                 ce_id,
                 from_micros(time),
-                self.sequence(p, offset),
+                self.sequence_at(place),
             )
-            for p, offset, ce_id, time, data in rows
+            for place, ce_id, time, data in rows
         ]
 
     def _marks(self, where: str, *values: object) -> list[EntryMark]:

@@ -8,10 +8,16 @@ from slugline.blog import Blog, BlogId
 from slugline.entry import Entry
 from slugline.events import Event, EventType
 
+#: Bits of a place that are the offset; those above are the partition.
+OFFSET_BITS = 40
+NO_END = (1 << OFFSET_BITS) - 1
+
 #: The columns of an `EventRef`, in order.
-REF = "partition, offset, blog_id, entry_id, ce_id, ce_type, ce_time, written_at"
+REF = "place, blog_id, entry_id, ce_id, ce_type, ce_time, written_at"
 #: The columns of an `EntryMark`, in order.
-MARK = "entry_id, offset, ce_time, published"
+MARK = "entry_id, newest, changed, published"
+#: The columns of an `EntryRow` or a `BlogRow`, in order.
+ROW = "newest, ce_id, changed, ifnull(repeated, data)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +43,20 @@ class EntryRow:
 class EntryMark(NamedTuple):
     """Which entry, and as of which record: what is needed to know whether it was seen before.
 
-    A tuple, because feeds read hundreds at each change. *offset* is that record's, *time* that of
+    A tuple, because feeds read hundreds at each change. *place* is that record's, *time* that of
     the newest change and *published* that of the publication, both in Unix microseconds.
     """
 
     entry_id: str
-    offset: int
+    place: int
     time: int
     published: int
 
 
-@dataclass(frozen=True, slots=True)
-class EventRef:
+class EventRef(NamedTuple):
     """Where an event stands, and whom it concerns: what is needed to match it, without its text.
 
-    *entry_id* is empty for an event of the blog itself.
+    *entry_id* is empty for an event of the blog itself. A tuple, because one is made of each record.
     """
 
     partition: int
@@ -79,14 +84,18 @@ class StoredEvent:
 
 def place_of(partition: int, offset: int) -> int:
     """One number for a place in the log, so that the events of a partition stand together, in order."""
-    return (partition << 40) + offset
+    return (partition << OFFSET_BITS) + offset
+
+
+def partition_and_offset(place: int) -> tuple[int, int]:
+    """The inverse of `place_of`."""
+    return place >> OFFSET_BITS, place & NO_END
 
 
 def to_ref(row: tuple[Any, ...]) -> EventRef:
-    partition, offset, blog_id, entry_id, ce_id, ce_type, ce_time, written_at = row
+    place, blog_id, entry_id, ce_id, ce_type, ce_time, written_at = row
     return EventRef(
-        partition,
-        offset,
+        *partition_and_offset(place),
         blog_id,
         entry_id,
         ce_id,

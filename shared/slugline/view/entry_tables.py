@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,34 +20,56 @@ from slugline.view.entry_rows import EventRef, place_of, to_micros
 #: How long a superseded revision stays deliverable.
 REVISIONS_KEPT = timedelta(days=7)
 
+#: The newest event of a subject (a blog's and an entry's id), and the ones before it.
+_NEWEST = "blog_id = ? AND entry_id = ? AND superseded_at IS NULL"
+_EARLIER = "blog_id = ? AND entry_id = ? AND superseded_at IS NOT NULL"
+
+_ADD = (
+    f"INSERT INTO event VALUES ({', '.join('?' * 15)})"  # noqa: S608 - constants, as all below
+    " ON CONFLICT(blog_id, entry_id) WHERE superseded_at IS NULL DO NOTHING"
+)
+_REPEAT = (
+    "UPDATE event SET newest = ?, changed = ?, published = ?, withdrawn = ?, repeated = ?"  # noqa: S608
+    f" WHERE {_NEWEST} AND ce_id = ?"
+)
+_SUPERSEDE = f"UPDATE event SET superseded_at = ?, repeated = NULL WHERE {_NEWEST}"  # noqa: S608
+_TAKE_TEXT = f"UPDATE event SET data = NULL WHERE {_EARLIER}"  # noqa: S608
+
 
 class EntryTables:
-    """The tables of the entries topic.
+    """The tables of the entries topic: one of events, of which blogs and entries are a part.
 
-    `blog` and `entry` are functions of each key's newest record. `event` is history: each revision
-    with the offset at which its `ce_id` first stood in the log; revisions that were superseded more
-    than seven days ago are pruned, and a withdrawal takes the text of all earlier ones.
+    `event` is history: each revision at the *place* at which its `ce_id` first stood in the log;
+    revisions that were superseded more than seven days ago are pruned, and a withdrawal takes the
+    text of all earlier ones. `blog` and `entry` are the events that nothing superseded, and functions
+    of each key's newest record, which stands at *newest* and is of the time *changed*: the event's
+    own, or one that repeated it and has its value in *repeated*. So every text stands once. A blog has
+    no *published*; its empty `entry_id` must not tell it apart, because SQLite plans a query anew for
+    each value that is compared with what a partial index compares with a constant.
     """
 
     topics = (ENTRIES,)
     schema = """
     CREATE TABLE base(partition INTEGER PRIMARY KEY, offset INTEGER NOT NULL, base INTEGER NOT NULL);
-    CREATE TABLE blog(blog_id TEXT PRIMARY KEY, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
-                      ce_id TEXT NOT NULL, ce_time INTEGER NOT NULL, data BLOB NOT NULL);
-    CREATE TABLE entry(blog_id TEXT, entry_id TEXT, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
-                       ce_id TEXT NOT NULL, ce_time INTEGER NOT NULL, published INTEGER NOT NULL,
-                       withdrawn INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE(blog_id, entry_id));
-    CREATE INDEX entry_standing ON entry(blog_id, published DESC, entry_id) WHERE NOT withdrawn;
-    CREATE INDEX entry_withdrawn ON entry(blog_id, ce_time, offset) WHERE withdrawn;
-    CREATE INDEX entry_changed ON entry(blog_id, ce_time, offset, entry_id, published);
-    CREATE INDEX entry_offset ON entry(blog_id, offset);
-    CREATE TABLE event(place INTEGER PRIMARY KEY, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
-                       blog_id TEXT NOT NULL, entry_id TEXT NOT NULL, ce_id TEXT NOT NULL, ce_type TEXT NOT NULL,
-                       ce_time INTEGER NOT NULL, written_at INTEGER NOT NULL, superseded_at INTEGER,
-                       ce_previous TEXT, data BLOB);
-    CREATE INDEX event_subject ON event(blog_id, entry_id, offset);
-    CREATE INDEX event_blog ON event(blog_id, offset);
+    CREATE TABLE event(place INTEGER PRIMARY KEY, blog_id TEXT NOT NULL, entry_id TEXT NOT NULL,
+                       ce_id TEXT NOT NULL, ce_type TEXT NOT NULL, ce_time INTEGER NOT NULL,
+                       written_at INTEGER NOT NULL, superseded_at INTEGER, newest INTEGER NOT NULL,
+                       changed INTEGER NOT NULL, published INTEGER, withdrawn INTEGER NOT NULL,
+                       ce_previous TEXT, repeated BLOB, data BLOB);
+    CREATE UNIQUE INDEX event_subject ON event(blog_id, entry_id) WHERE superseded_at IS NULL;
+    CREATE INDEX event_blog ON event(blog_id);
     CREATE INDEX event_superseded ON event(superseded_at) WHERE superseded_at IS NOT NULL;
+    CREATE INDEX event_revisions ON event(blog_id, entry_id) WHERE superseded_at IS NOT NULL;
+    CREATE VIEW blog AS SELECT * FROM event WHERE superseded_at IS NULL AND published IS NULL;
+    CREATE INDEX blog_id ON event(blog_id) WHERE superseded_at IS NULL AND published IS NULL;
+    CREATE VIEW entry AS SELECT * FROM event WHERE superseded_at IS NULL AND published IS NOT NULL;
+    CREATE INDEX entry_standing ON event(blog_id, published DESC, entry_id)
+                       WHERE superseded_at IS NULL AND published IS NOT NULL AND NOT withdrawn;
+    CREATE INDEX entry_withdrawn ON event(blog_id, changed, newest)
+                       WHERE superseded_at IS NULL AND published IS NOT NULL AND withdrawn;
+    CREATE INDEX entry_changed ON event(blog_id, changed, newest, entry_id, published)
+                       WHERE superseded_at IS NULL AND published IS NOT NULL;
+    CREATE INDEX event_repeated ON event(blog_id, newest) WHERE repeated IS NOT NULL;
     """
 
     def __init__(self) -> None:
@@ -58,7 +79,7 @@ class EntryTables:
         self._touched: dict[str, None] = {}
         #: Grows whenever some text was taken back: what was kept of it elsewhere is void then.
         self.withdrawals = 0
-        #: Grows whenever a file was opened: what was kept of another one is void then.
+        #: Grows whenever a file was opened or a record purged: what was kept of it is void then.
         self.generation = 0
 
     def bind(self, db: sqlite3.Connection) -> None:
@@ -106,103 +127,61 @@ class EntryTables:
     def _purge(self, record: StoredRecord) -> None:
         subject = _subject(record.key)
         self.withdrawals += 1
+        self.generation += 1
         self._touched[subject[0]] = None
-        self._db.execute("DELETE FROM event WHERE blog_id = ? AND entry_id = ?", subject)
-        self._db.execute("DELETE FROM entry WHERE blog_id = ? AND entry_id = ?", subject)
-        if not subject[1]:
-            self._db.execute("DELETE FROM blog WHERE blog_id = ?", subject[:1])
+        for events in (_NEWEST, _EARLIER):
+            self._db.execute(f"DELETE FROM event WHERE {events}", subject)  # noqa: S608
 
     def _apply_event(self, record: StoredRecord, value: bytes) -> None:
         facts = envelope(record.headers)
-        blog_id, entry_id = _subject(record.key)
+        subject = _subject(record.key)
         try:
             kind = EventType(facts.type)
-            row = _row(orjson.loads(value), entry_id)
+            published, withdrawn = _row(orjson.loads(value), subject[1])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UndecodableRecordError(f"its value cannot be read: {error!r}") from error
-        self._touched[blog_id] = None
-        current = self._current_id(blog_id, entry_id)
-        time = to_micros(facts.time)
-        place = (blog_id, record.partition, record.offset, facts.id, time)
-        if entry_id:
-            self._put_entry(entry_id, place, row)
-        else:
-            self._db.execute(
-                "INSERT OR REPLACE INTO blog VALUES (?, ?, ?, ?, ?, ?)", (*place, row.data)
+        self._touched[subject[0]] = None
+        place, time = place_of(record.partition, record.offset), to_micros(facts.time)
+        written = written_at(record)
+        row = (
+            *(place, *subject, facts.id, kind, time, to_micros(written), None),
+            *(place, time, published, withdrawn, facts.previous, None, value),
+        )
+        if not self._add(row):
+            newest = (place, time, published, withdrawn)
+            if self._repeat(subject, facts.id, newest, value):
+                return
+            self._supersede(subject, kind, to_micros(written))
+            self._add(row)
+        self._fresh.append(
+            EventRef(
+                record.partition,
+                record.offset,
+                BlogId(subject[0]),
+                subject[1],
+                facts.id,
+                kind,
+                facts.time,
+                written,
             )
-        if current == facts.id:  # it is no event
-            return
-        ref = EventRef(
-            record.partition,
-            record.offset,
-            BlogId(blog_id),
-            entry_id,
-            facts.id,
-            kind,
-            facts.time,
-            written_at(record),
-        )
-        if current is not None:
-            self._supersede(ref)
-        self._put_event(ref, time, facts.previous, value)
-
-    def _current_id(self, blog_id: str, entry_id: str) -> str | None:
-        row = self._db.execute(
-            "SELECT ce_id FROM entry WHERE blog_id = ? AND entry_id = ?"
-            if entry_id
-            else "SELECT ce_id FROM blog WHERE blog_id = ? AND '' = ?",
-            (blog_id, entry_id),
-        ).fetchone()
-        return row[0] if row else None
-
-    def _put_entry(self, entry_id: str, place: tuple[Any, ...], row: "_Row") -> None:
-        blog_id, partition, offset, ce_id, time = place
-        self._db.execute(
-            "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                blog_id,
-                entry_id,
-                partition,
-                offset,
-                ce_id,
-                time,
-                row.published,
-                row.withdrawn,
-                row.data,
-            ),
         )
 
-    def _supersede(self, ref: EventRef) -> None:
-        """Earlier events of the subject are passed by from now on; a withdrawal takes their text."""
-        subject = (ref.blog_id, ref.entry_id)
-        self._db.execute(
-            "UPDATE event SET superseded_at = ? WHERE blog_id = ? AND entry_id = ? AND superseded_at IS NULL",
-            (to_micros(ref.written_at), *subject),
-        )
-        if ref.type is EventType.ENTRY_DELETED:
+    def _add(self, row: tuple[Any, ...]) -> bool:
+        """Whether *row* is its subject's newest event now; False where there is one already."""
+        return self._db.execute(_ADD, row).rowcount == 1
+
+    def _repeat(
+        self, subject: tuple[str, str], event_id: str, newest: tuple[Any, ...], value: bytes
+    ) -> bool:
+        """Whether *event_id* is the subject's newest event already: the record is none then."""
+        return self._db.execute(_REPEAT, (*newest, value, *subject, event_id)).rowcount == 1
+
+    def _supersede(self, subject: tuple[str, str], kind: EventType, when: int) -> None:
+        """The newest event is passed by from now on; a withdrawal takes the text of all."""
+        self._db.execute(_SUPERSEDE, (when, *subject))
+        if kind is EventType.ENTRY_DELETED:
             self.withdrawals += 1
-            self._db.execute(
-                "UPDATE event SET data = NULL WHERE blog_id = ? AND entry_id = ?", subject
-            )
-
-    def _put_event(self, ref: EventRef, time: int, previous: str | None, value: bytes) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
-            (
-                place_of(ref.partition, ref.offset),
-                ref.partition,
-                ref.offset,
-                ref.blog_id,
-                ref.entry_id,
-                ref.id,
-                ref.type,
-                time,
-                to_micros(ref.written_at),
-                previous,
-                value,
-            ),
-        )
-        self._fresh.append(ref)
+            self._db.execute(_TAKE_TEXT, subject)
 
     def prune(self, now: datetime, limit: int = 1000) -> int:
         """Drop up to *limit* revisions that were superseded more than seven days before *now*."""
@@ -213,25 +192,17 @@ class EntryTables:
         ).rowcount
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """What the tables need of a value; *data* is the JSON of the entry or blog alone."""
-
-    published: int
-    withdrawn: bool
-    data: bytes
-
-
-def _row(value: dict[str, Any], entry_id: str) -> _Row:
+def _row(value: dict[str, Any], entry_id: str) -> tuple[int | None, bool]:
+    """When the entry was published (None: it is a blog), and whether it is withdrawn. Raises."""
     if not entry_id:
         blog_from_json(value["blog"])
-        return _Row(0, False, orjson.dumps(value["blog"]))
+        return None, False
     body = value["entry"]
     if body["id"] != entry_id:
         raise ValueError(f"the entry is {body['id']!r}, its key says {entry_id!r}")
     published = to_micros(parse_rfc3339(body["published"]))
     parse_rfc3339(body["updated"])
-    return _Row(published, "withdrawn" in body, orjson.dumps(body))
+    return published, "withdrawn" in body
 
 
 def _subject(key: bytes) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from slugline.log import Batch, Log, StoredRecord, TopicPartition
 from slugline.view import View, digest
 
 #: Records per transaction, at the most: each takes some 30 µs, and a bite at most 5 ms of the loop.
-BITE_RECORDS = 100
+BITE_RECORDS = 150
 #: How long to wait before asking a log again that could not be reached, in seconds.
 RETRY = 0.5
 #: How long `catch_up` waits for the log and the view, in seconds.
@@ -108,10 +108,17 @@ class Tail:
             self._goal = await self._log.ends(topics)
         self.reachable, self._trouble = True, ""
         self._check_ends(self._goal)
+        self._skip_what_is_gone(begins)
         self._wake()
         async with aclosing(self._log.read(topics, self._start(begins))) as batches:  # type: ignore[type-var]
             async for batch in batches:
                 await self._apply(batch)
+
+    def _skip_what_is_gone(self, begins: Mapping[TopicPartition, int]) -> None:
+        """What retention deleted is read: a quiet partition may begin at its end, and gives no batch."""
+        gone = self._moved(begins)
+        if gone:
+            self._view.apply((), gone)
 
     def _start(self, begins: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """One record is read again in each partition, to see that it is still the same."""
@@ -130,10 +137,7 @@ class Tail:
     async def _apply(self, batch: Batch) -> None:
         records = [record for record in batch.records if self._is_new(record)]
         for start in range(0, len(records), BITE_RECORDS):
-            bite = records[start : start + BITE_RECORDS]
-            self._view.apply(
-                bite, {TopicPartition(r.topic, r.partition): r.offset + 1 for r in bite}
-            )
+            self._view.apply(records[start : start + BITE_RECORDS])
             self._wake()
             await asyncio.sleep(0)  # noqa: TID251 - lets the loop run; passes no time
         moved = self._moved(batch.positions)
@@ -147,10 +151,12 @@ class Tail:
 
     def _is_new(self, record: StoredRecord) -> bool:
         tp = TopicPartition(record.topic, record.partition)
+        if record.offset >= self._view.positions.get(tp, 0):
+            return True
         last = self._view.last_applied.get(tp)
         if last and record.offset == last[0] and digest(record) != last[1]:
             raise _ForeignLogError(f"the record at offset {record.offset} of {tp} is another one")
-        return record.offset >= self._view.positions.get(tp, 0)
+        return False
 
     def _has(self, ends: Mapping[TopicPartition, int]) -> bool:
         positions = self._view.positions

@@ -1,15 +1,28 @@
 """Request bodies: bytes, JSON, and models checked at the edge."""
 
+import asyncio
 from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from slugline.decoding import (
+    ACCEPTED,
+    DamagedCodingError,
+    Decoder,
+    TooLargeError,
+    UnknownCodingError,
+    decoder,
+)
 from slugline.errors import InvalidInputError, Mistake
+from slugline.web.bounds import BOUNDS
 from slugline.web.problems import MAX_BODY, Problem, too_large
 
 Model = TypeVar("Model", bound=BaseModel)
+
+#: An object with more fields than this is not looked into: each unknown one would be a mistake.
+FIELDS = 100
 
 
 class Body(BaseModel):
@@ -19,13 +32,35 @@ class Body(BaseModel):
 
 
 async def read_bytes(request: web.Request) -> bytes:
-    """The body of *request*. Raises Problem 413 where it is over the limit, sent whole or in chunks."""
+    """The body of *request*, unpacked.
+
+    Raises Problem 413 where it is over the limit, sent whole or in chunks, packed or not; 408 where
+    it comes too slowly, 415 where it is packed in an unknown way, 400 where it is damaged.
+    """
     if (request.content_length or 0) > MAX_BODY:
         raise too_large()
-    data = await request.read()
-    if len(data) > MAX_BODY:
-        raise too_large()
-    return data
+    try:
+        unpack = decoder(request.headers.get("Content-Encoding", ""), MAX_BODY)
+        async with asyncio.timeout(request.app[BOUNDS].body):
+            return await _unpacked(request, unpack)
+    except TooLargeError as error:
+        raise too_large() from error
+    except UnknownCodingError as error:
+        headers = {"Accept-Encoding": ACCEPTED}
+        raise Problem(415, "Unknown content coding", f"{error}.", headers=headers) from error
+    except (DamagedCodingError, web.RequestPayloadError) as error:
+        raise Problem(400, "Damaged body", "Send all of it, packed as its headers say.") from error
+    except TimeoutError as error:
+        detail = f"A body has {request.app[BOUNDS].body:g} s to come; send less, or in parts."
+        raise Problem(408, "Too slow", detail, headers={"Connection": "close"}) from error
+
+
+async def _unpacked(request: web.Request, unpack: Decoder) -> bytes:
+    data = bytearray()  # one, however many pieces come
+    async for piece in request.content.iter_any():
+        data += unpack.add(piece)
+    data += unpack.end()
+    return bytes(data)
 
 
 async def read_json(request: web.Request) -> Any:
@@ -51,6 +86,8 @@ def _place(data: bytes, error: orjson.JSONDecodeError) -> str:
 
 def check(model: type[Model], value: Any, at: str = "") -> Model:
     """*value* as a *model*. Raises InvalidInputError with every mistake, named from *at* on."""
+    if isinstance(value, dict) and len(value) > FIELDS:
+        raise InvalidInputError(Mistake(at, f"{len(value):,} fields; none of ours has so many"))
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -27,6 +27,8 @@ class Endpoint:
     body: type[BaseModel] | None = None
     #: Whether a list of such bodies is taken too.
     many: bool = False
+    #: Whether it may be left out.
+    optional: bool = False
     #: What a success answers with: a dataclass or a model.
     returns: type[Any] | None = None
     #: Content types of a body that is no JSON model.
@@ -86,7 +88,7 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         operation["security"] = [{"token": []}]
     content = _content(endpoint, schemas)
     if content:
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not endpoint.optional, "content": content}
     return operation
 
 
@@ -100,9 +102,8 @@ def _answers(endpoint: Endpoint) -> dict[int, str]:
     answers: dict[int, str] = {}
     if endpoint.token:
         answers[401] = "The token is missing or unknown."
-    if endpoint.body:
-        answers |= {400: "No JSON."}
     if endpoint.body or endpoint.takes:
+        answers |= {400: "Damaged.", 408: "Too slow."}
         answers |= {413: f"Over {MAX_BODY:,} bytes.", 415: "Unknown kind of body."}
     return answers | endpoint.answers
 
@@ -157,11 +158,17 @@ def _text(name: str) -> dict[str, str]:
 
 def _content(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if endpoint.body is None:
-        return {kind: {"schema": {"type": "string", "minLength": 1}} for kind in endpoint.takes}
+        return {kind: {"schema": _document(kind)} for kind in endpoint.takes}
     schema = _schema(endpoint.body, schemas)
     if endpoint.many:
         schema = {"oneOf": [schema, {"type": "array", "items": schema}]}
     return {"application/json": {"schema": schema}}
+
+
+def _document(kind: str) -> dict[str, Any]:
+    if kind.endswith("json"):
+        return {"description": "Any JSON."}
+    return {"type": "string", **({"minLength": 1} if kind.startswith("text/") else {})}
 
 
 def _schema(kind: type[Any], schemas: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ MAX_BODY = 10_000_000
 
 #: How many mistakes a problem's detail tells.
 SHOWN = 5
+#: How many of them are listed: an answer is not to be larger than what it is about.
+LISTED = 1_000
 
 logger = structlog.get_logger()
 
@@ -82,7 +84,7 @@ def _first(error: InvalidInputError) -> str:
 def problem_of(error: SluglineError) -> Problem:
     """*error* as the answer that a client gets."""
     if isinstance(error, InvalidInputError):
-        mistakes = [{"field": m.field, "message": m.message} for m in error.mistakes]
+        mistakes = [{"field": m.field, "message": m.message} for m in error.mistakes[:LISTED]]
         return Problem(422, "Invalid input", _first(error), mistakes=mistakes)
     if isinstance(error, EgressRefusedError):
         return Problem(422, "Destination refused", str(error))

@@ -10,6 +10,13 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from slugline.clock import Clock
+from slugline.decoding import (
+    ACCEPTED,
+    DamagedCodingError,
+    TooLargeError,
+    UnknownCodingError,
+    decoder,
+)
 from slugline.egress import Destination, EgressGuard, Resolver, approved
 from slugline.errors import EgressRefusedError
 from slugline_ingest.fetching import (
@@ -22,7 +29,6 @@ from slugline_ingest.fetching import (
     Validators,
 )
 from slugline_ingest.fetching.answers import failure_of, is_redirect, validators_of
-from slugline_ingest.fetching.decoding import ACCEPTED, TooLargeError, UnknownCodingError, decoder
 
 #: Seconds for one fetch with all its redirects, and for each connection.
 TOTAL, CONNECT = 20.0, 5.0
@@ -64,7 +70,7 @@ class WebFetcher:
         except TooLargeError:
             reason = f"over {LARGEST:,} bytes, more than a document may have"
             return Failed(trouble=Trouble.TOO_LARGE, reason=reason)
-        except UnknownCodingError as error:
+        except (UnknownCodingError, DamagedCodingError) as error:
             return Failed(trouble=Trouble.BAD_ANSWER, reason=str(error))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Failed(trouble=Trouble.UNREACHABLE, reason=_why(error))
@@ -159,7 +165,7 @@ class _Approved(AbstractResolver):
 async def _read(answer: aiohttp.ClientResponse, address: str) -> Fetch:
     if (answer.content_length or 0) > LARGEST:
         raise TooLargeError
-    decode = decoder(answer.headers.get("Content-Encoding", ""))
+    decode = decoder(answer.headers.get("Content-Encoding", ""), LARGEST)
     parts = [decode.add(chunk) async for chunk in answer.content.iter_chunked(CHUNK)]
     data = b"".join([*parts, decode.end()])
     if not data.strip():

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from hashlib import blake2b
 
 from slugline.blog import BlogState
@@ -140,9 +141,15 @@ class Poll:
             )
             read = extractor.extract(document)
             snapshot = replace(read, link=read.link or found.location)
-            return snapshot, _digest(repr(snapshot).encode(errors="replace"))
+            return snapshot, _said(snapshot)
 
         return await self._elsewhere(look)
+
+
+# The extractor keeps what it read of the newest pages: what was in them is digested as seldom.
+@lru_cache(maxsize=4)
+def _said(snapshot: Snapshot) -> bytes:
+    return _digest(repr(snapshot).encode(errors="replace"))
 
 
 def _digest(data: bytes) -> bytes:

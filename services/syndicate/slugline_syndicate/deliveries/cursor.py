@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import orjson
 
 from slugline.clock import parse_rfc3339
+from slugline.codec import whole
 from slugline.errors import UndecodableRecordError
 from slugline.log import Record
 from slugline.topics import CURSORS, claim_key
@@ -63,14 +64,14 @@ def decode_cursor(subscription_id: str, value: bytes) -> Cursor:
         body = orjson.loads(value)
         return Cursor(
             subscription_id=subscription_id,
-            epoch=body["epoch"],
+            epoch=whole(body["epoch"]),
             positions=positions_of(body["positions"]),
             health=_unpacked(Health, body.get("health", {}), _HEALTH),
             heads={
                 int(p): _unpacked(Head, head, _HEAD) for p, head in body.get("heads", {}).items()
             },
             gaps=positions_of(body.get("gaps", {})),
-            order=body.get("order", 0),
+            order=whole(body.get("order", 0)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UndecodableRecordError(f"its value is no cursor: {error!r}") from error

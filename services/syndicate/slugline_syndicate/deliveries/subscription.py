@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from slugline.clock import parse_rfc3339, rfc3339
+from slugline.codec import whole
 from slugline.errors import UndecodableRecordError
 from slugline.log import Record
 from slugline.topics import SUBSCRIPTIONS
@@ -165,7 +166,7 @@ def decode_subscription(value: bytes) -> Subscription:
             changed=parse_rfc3339(body["changed"]),
             paused=body.get("paused", False),
             description=body.get("description", ""),
-            revision=body.get("revision", 1),
+            revision=whole(body.get("revision", 1)),
             orders=tuple(_order(item) for item in body.get("orders", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -174,7 +175,7 @@ def decode_subscription(value: bytes) -> Subscription:
 
 def positions_of(value: Mapping[str, int]) -> dict[int, int]:
     """Positions as they stand in JSON, where keys are text."""
-    return {int(partition): offset for partition, offset in value.items()}
+    return {int(partition): whole(offset) for partition, offset in value.items()}
 
 
 def _numbers(positions: Positions) -> dict[str, int]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
 
 from slugline.blog import Blog
 from slugline.entry import Entry
@@ -24,14 +24,29 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """A document without its entries: they go between *head* and *tail*."""
+    """A document without its entries and the time of its newest change.
 
-    head: bytes
+    The time comes between *before* and *after*, the entries between *after* and *tail*.
+    """
+
+    before: bytes
+    after: bytes
     tail: bytes
+
+    @classmethod
+    def cut(cls, document: bytes, element: bytes, end: bytes) -> Self:
+        """*document*, which has no entries, cut in its first *element* and before its *end*."""
+        start, opened, rest = document.removesuffix(end).partition(b"<%s>" % element)
+        _, closed, after = rest.partition(b"</%s>" % element)
+        return cls(start + opened, closed + after, end)
+
+    def head(self, changed: bytes) -> bytes:
+        """What stands before the entries where the time of the newest change is *changed*."""
+        return b"".join((self.before, changed, self.after))
 
 
 class Format(Protocol):
-    """One format. Both methods are pure: same arguments, same bytes."""
+    """One format. All methods are pure: same arguments, same bytes."""
 
     name: str
     media_type: str
@@ -40,10 +55,12 @@ class Format(Protocol):
         """One entry, as it stands between the shell's halves."""
         ...
 
-    def shell(
-        self, blog: Blog, changed: datetime, withdrawn: Sequence[EntryRow], place: Place
-    ) -> Shell:
-        """The document around the entries. *changed* is the time of the blog's newest change."""
+    def shell(self, blog: Blog, withdrawn: Sequence[EntryRow], place: Place) -> Shell:
+        """The document around the entries."""
+        ...
+
+    def date(self, instant: datetime) -> bytes:
+        """*instant* as the shell gives the time of the newest change."""
         ...
 
 

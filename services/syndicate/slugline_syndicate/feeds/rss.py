@@ -1,7 +1,8 @@
 """RSS 2.0, after the RSS Best Practices Profile, by feedgen and its repairs. Here entries are items."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 from feedgen.entry import FeedEntry
 from feedgen.feed import FeedGenerator
@@ -24,6 +25,8 @@ from slugline_syndicate.links import blog_url, entry_tag, shown_at
 #: Minutes between two looks that a reader should leave at least.
 TTL_LIVE, TTL_CLOSED = 1, 1440
 
+#: feedgen takes the clock's where it is given none; it is cut out of the shell.
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _END = b"</channel></rss>"
 
 
@@ -53,14 +56,12 @@ class Rss:
         item.repair.updated = entry.withdrawn.at if entry.withdrawn else entry.updated
         return _plain_title(fragment(item.rss_entry()))
 
-    def shell(
-        self, blog: Blog, changed: datetime, withdrawn: Sequence[EntryRow], place: Place
-    ) -> Shell:
+    def shell(self, blog: Blog, withdrawn: Sequence[EntryRow], place: Place) -> Shell:
         feed = FeedGenerator()
         feed.register_extension("namespaces", RssNamespaces, None, atom=False, rss=True)
         feed.title(feed_title(blog))
         feed.description(feed_description(blog))
-        feed.lastBuildDate(changed)
+        feed.lastBuildDate(_ANY_TIME)
         feed.generator("Slugline")
         feed.link(href=place.self_url, rel="self", type=self.media_type)
         # Last: feedgen takes the last link of any kind for the channel's own (its #122).
@@ -70,7 +71,10 @@ class Rss:
             feed.language(language)
         feed.ttl(TTL_CLOSED if blog.state is BlogState.CLOSED else TTL_LIVE)
         document: bytes = feed.rss_str(pretty=False)
-        return Shell(_plain_title(document.removesuffix(_END)), _END)
+        return Shell.cut(_plain_title(document), b"lastBuildDate", _END)
+
+    def date(self, instant: datetime) -> bytes:
+        return format_datetime(instant).encode()
 
 
 def _plain_title(data: bytes) -> bytes:

@@ -13,7 +13,7 @@ from slugline.view.entries import EntriesView, EntryMark, EntryRow
 from slugline_syndicate.conditional import Representation
 from slugline_syndicate.feeds.formats import Format, Place, Shell
 from slugline_syndicate.feeds.kept import Kept
-from slugline_syndicate.feeds.window import MOST_BYTES, Window, newest_first, window
+from slugline_syndicate.feeds.window import MOST_BYTES, Window, Windows, newest_first
 from slugline_syndicate.links import feed_url
 
 #: Bytes of feeds kept over all blogs and formats, about.
@@ -38,24 +38,34 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """An entry rendered as of the record at *offset*; *data* is empty where it cannot be.
+    """An entry rendered as of one record; *data* is empty where it cannot be.
 
-    *place* sorts it in the feed. *row* is kept where it is withdrawn: the shell names it.
+    *order* sorts it in the feed. *row* is kept where it is withdrawn: the shell names it.
     """
 
-    offset: int
-    place: tuple[int, str]
+    order: tuple[int, str]
     data: bytes
     digest: bytes
     row: EntryRow | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """A shell, and what it was made of."""
+
+    blog: Blog
+    withdrawn: Sequence[EntryRow]
+    shell: Shell
+
+
 @dataclass(slots=True)
 class _Feed:
-    """What is kept of a feed: the fragments of its window, and its document until the next change."""
+    """What is kept of a feed: the fragments of its window by the places of their records, its shell,
+    and its document until the next change."""
 
     authority: str
-    fragments: dict[str, Fragment]
+    fragments: dict[int, Fragment]
+    around: _Around
     document: Document | None
     size: int
 
@@ -74,6 +84,7 @@ class FeedStore:
         self._formats = {each.name: each for each in formats}
         self._public_url = public_url
         self._metrics = metrics
+        self._windows = Windows(entries)
         self._feeds: Kept[Key, _Feed] = Kept(KEPT)
         self._generation = entries.generation
         entries.listen_to_rows(self._changed)
@@ -86,12 +97,13 @@ class FeedStore:
         feed = self._feeds.get((blog_id, name))
         if feed is not None and feed.document is not None:
             return feed.document
-        found = window(self._entries, blog_id)
+        found = self._windows.get(blog_id)
         if found is None:
             self._feeds.drop((blog_id, name))
             return None
-        known = feed.fragments if feed and feed.authority == found.blog.blog.authority else {}
-        fresh = self._render(found, self._formats[name], known)
+        if feed is not None and feed.authority != found.blog.blog.authority:
+            feed = None  # ids of entries are made from it
+        fresh = self._render(found, self._formats[name], feed)
         self._feeds.put((blog_id, name), fresh)
         return fresh.document
 
@@ -102,36 +114,36 @@ class FeedStore:
                 if feed is not None:
                     feed.document = None
 
-    def _render(self, found: Window, form: Format, known: dict[str, Fragment]) -> _Feed:
+    def _render(self, found: Window, form: Format, kept: _Feed | None) -> _Feed:
         blog = found.blog.blog
         place = Place(
             public_url=self._public_url, self_url=feed_url(self._public_url, blog.id, form.name)
         )
-        fragments = self._bounded(found, form, place, known)
-        shown = sorted(fragments.values(), key=attrgetter("place"))
-        withdrawn = [fragment.row for fragment in shown if fragment.row]
-        shell = form.shell(blog, found.changed, withdrawn, place)
-        body = b"".join((shell.head, *(each.data for each in shown), shell.tail))
+        fragments = self._bounded(found, form, place, kept.fragments if kept else {})
+        shown = sorted(fragments.values(), key=attrgetter("order"))
+        around = _around(blog, shown, form, place, kept)
+        head = around.shell.head(form.date(found.changed))
+        body = b"".join([head, *[each.data for each in shown], around.shell.tail])
         self._metrics.renders.labels(form.name).inc()
-        tag = f"{found.sequence}-{_digest(shell, shown)}"
+        tag = f"{self._entries.sequence_at(found.place)}-{_digest(head, shown, around.shell.tail)}"
         headers = _headers(blog, form, place)
         document = Document(blog, Representation(body, tag, found.changed, headers))
-        return _Feed(blog.authority, fragments, document, 2 * len(body))
+        return _Feed(blog.authority, fragments, around, document, 2 * len(body))
 
     def _bounded(
-        self, found: Window, form: Format, place: Place, known: dict[str, Fragment]
-    ) -> dict[str, Fragment]:
-        """The fragments of the window by entry id; those that changed last get the room."""
-        fragments: dict[str, Fragment] = {}
+        self, found: Window, form: Format, place: Place, known: dict[int, Fragment]
+    ) -> dict[int, Fragment]:
+        """The fragments of the window; those that changed last get the room."""
+        fragments: dict[int, Fragment] = {}
         size = 0
         for mark in found.marks:
-            fragment = known.get(mark.entry_id)
-            if fragment is None or fragment.offset != mark.offset:
+            fragment = known.get(mark.place)
+            if fragment is None:
                 fragment = self._fragment(found.blog.blog, mark, form, place)
             size += len(fragment.data)
             if size > MOST_BYTES:
                 break
-            fragments[mark.entry_id] = fragment
+            fragments[mark.place] = fragment
         return fragments
 
     def _fragment(self, blog: Blog, mark: EntryMark, form: Format, place: Place) -> Fragment:
@@ -139,7 +151,7 @@ class FeedStore:
         row = self._entries.entry(blog.id, mark.entry_id)
         data = b"" if row is None else self._rendered(blog, row, form, place)
         withdrawn = row if row and row.entry.withdrawn else None
-        return Fragment(mark.offset, newest_first(mark), data, sha256(data).digest(), withdrawn)
+        return Fragment(newest_first(mark), data, sha256(data).digest(), withdrawn)
 
     def _rendered(self, blog: Blog, row: EntryRow, form: Format, place: Place) -> bytes:
         try:
@@ -152,9 +164,19 @@ class FeedStore:
             return b""
 
 
-def _digest(shell: Shell, fragments: Sequence[Fragment]) -> str:
+def _around(
+    blog: Blog, shown: Sequence[Fragment], form: Format, place: Place, kept: _Feed | None
+) -> _Around:
+    """The shell; made anew only where what it says has changed."""
+    withdrawn = [each.row for each in shown if each.row]
+    if kept and kept.around.blog == blog and kept.around.withdrawn == withdrawn:
+        return kept.around
+    return _Around(blog, withdrawn, form.shell(blog, withdrawn, place))
+
+
+def _digest(head: bytes, fragments: Sequence[Fragment], tail: bytes) -> str:
     """A hash of the document's bytes, from those of its parts: a fragment is hashed once, not at each change."""
-    parts = (sha256(shell.head).digest(), *(each.digest for each in fragments), shell.tail)
+    parts = [sha256(head).digest(), *[each.digest for each in fragments], tail]
     return sha256(b"".join(parts)).hexdigest()[:16]
 
 

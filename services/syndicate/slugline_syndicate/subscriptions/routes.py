@@ -15,6 +15,8 @@ from slugline.web.endpoints import Endpoint
 from slugline.web.problems import Problem
 from slugline_syndicate.deliveries.runtime import DeliveryViews
 from slugline_syndicate.deliveries.subscription import Subscription
+from slugline_syndicate.subscriptions import described
+from slugline_syndicate.subscriptions.described import MOST, PAGE
 from slugline_syndicate.subscriptions.models import (
     NewSubscription,
     Resumption,
@@ -23,15 +25,8 @@ from slugline_syndicate.subscriptions.models import (
 from slugline_syndicate.subscriptions.service import SubscriptionService
 from slugline_syndicate.subscriptions.shown import page, shown, summary
 
-#: Items on a page, unless asked otherwise; and at the most.
-PAGE, MOST = 50, 500
-
-_REFUSED = {
-    422: "Invalid; every mistake is named by its field.",
-    503: "The log is away; try again.",
-}
-_ONE = {404: "No such subscription."}
-_PAGED = {"limit": f"How many, at most {MOST}.", "after": "The `next` of the page before."}
+#: Numbers with more digits are nonsense, and Python refuses to read the longest of them.
+DIGITS = 18
 
 
 class SubscriptionRoutes:
@@ -53,35 +48,23 @@ class SubscriptionRoutes:
 
     def endpoints(self) -> list[Endpoint]:
         """The table of what is answered."""
-        base, one = "/v1/subscriptions", "/v1/subscriptions/{id}"
-        changing = {
-            **_ONE,
-            412: "It was changed meanwhile.",
-            428: "Send If-Match with the ETag of what you read.",
-            **_REFUSED,
-        }
-        done = {200: "The subscription.", **_ONE, **_REFUSED}
         return [
-            _endpoint("POST", base, self.create, "Subscribe an endpoint.", body=NewSubscription,
-                      answers={201: "Made; secret and token are shown this once.", 400: "No JSON.", **_REFUSED}),
-            _endpoint("GET", base, self.list, "All subscriptions, by id.", query=_PAGED,
-                      answers={200: "A page of them."}),
-            _endpoint("GET", one, self.read, "A subscription and how it fares.",
-                      answers={200: "The subscription.", **_ONE}),
-            _endpoint("PATCH", one, self.change, "Change it; needs If-Match.", body=SubscriptionChange,
-                      answers={200: "The subscription.", 400: "No JSON.", **changing}),
-            _endpoint("DELETE", one, self.delete, "End it; needs If-Match.",
-                      answers={204: "It is gone.", **changing}),
-            _endpoint("POST", f"{one}/pause", self.pause, "Deliver nothing for now.", answers=done),
-            _endpoint("POST", f"{one}/resume", self.resume, "Go on, also when disabled.", body=Resumption,
-                      answers=done),
-            _endpoint("POST", f"{one}/test", self.test, "Send one subscription.test.",
-                      answers={202: "On its way; its attempt will be listed.", **_ONE, **_REFUSED}),
-            _endpoint("GET", f"{one}/attempts", self.attempts, "Attempts, newest first.", query=_PAGED,
-                      answers={200: "A page of them.", **_ONE}),
-            _endpoint("GET", f"{one}/dead-letters", self.dead_letters, "Deliveries given up, newest first.",
-                      query=_PAGED, answers={200: "A page of them.", **_ONE}),
-        ]  # fmt: skip
+            Endpoint(
+                method=method, path=f"/v1/subscriptions{path}", handler=handler, **described_as
+            )
+            for method, path, handler, described_as in (
+                ("POST", "", self.create, described.CREATE),
+                ("GET", "", self.list, described.LIST),
+                ("GET", "/{id}", self.read, described.READ),
+                ("PATCH", "/{id}", self.change, described.CHANGE),
+                ("DELETE", "/{id}", self.delete, described.DELETE),
+                ("POST", "/{id}/pause", self.pause, described.PAUSE),
+                ("POST", "/{id}/resume", self.resume, described.RESUME),
+                ("POST", "/{id}/test", self.test, described.TEST),
+                ("GET", "/{id}/attempts", self.attempts, described.ATTEMPTS),
+                ("GET", "/{id}/dead-letters", self.dead_letters, described.DEAD_LETTERS),
+            )
+        ]
 
     async def create(self, request: web.Request) -> web.Response:
         self._tokens.require_admin(request)
@@ -182,10 +165,6 @@ class SubscriptionRoutes:
         return shown(subscription, cursor, self._entries, self._tail.partitions(ENTRIES))
 
 
-def _endpoint(method: str, path: str, handler: Any, summary: str, **more: Any) -> Endpoint:
-    return Endpoint(method=method, path=path, handler=handler, summary=summary, **more)
-
-
 def _etag(subscription: Subscription) -> dict[str, str]:
     return {"ETag": f'"{subscription.revision}"'}
 
@@ -199,26 +178,30 @@ def _if_match(request: web.Request) -> int | None:
     tag = given.strip()
     if tag == "*":
         return None
-    number = tag.strip('"')
-    if not (number.isascii() and number.isdigit()):
+    number = _number(tag.strip('"'))
+    if number is None:
         raise Problem(412, "Changed meanwhile", "If-Match is not the ETag of this subscription.")
-    return int(number)
+    return number
 
 
 def _limit(request: web.Request) -> int:
-    text = request.query.get("limit", str(PAGE))
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MOST:
+    limit = _number(request.query.get("limit", str(PAGE)))
+    if limit is None or not 1 <= limit <= MOST:
         raise InvalidInputError(Mistake("limit", f"give a number from 1 to {MOST}"))
-    return int(text)
+    return limit
 
 
 def _after(request: web.Request) -> int | None:
     text = request.query.get("after")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+    after = _number(text) if text is not None else None
+    if text is not None and after is None:
         raise InvalidInputError(Mistake("after", "give the 'next' of the page before"))
-    return int(text)
+    return after
+
+
+def _number(text: str) -> int | None:
+    """*text* as a number; None where it is none, or has so many digits that it is nonsense."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS else None
 
 
 def _json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -1,11 +1,9 @@
-"""Decompression that never gives more than a document may have."""
+"""Content codings (RFC 9110 section 8.4.1): decompression that never gives more than is allowed."""
 
 import zlib
 from typing import Protocol
 
 import brotli
-
-from slugline_ingest.fetching import LARGEST
 
 ACCEPTED = "gzip, br"
 
@@ -13,18 +11,22 @@ _GZIP = zlib.MAX_WBITS | 32  # gzip or zlib, as the bytes say
 
 
 class TooLargeError(Exception):
-    """The document has more bytes than any may have."""
+    """Unpacked, it has more bytes than are allowed."""
 
 
 class UnknownCodingError(Exception):
-    """The document is packed in a way that was not offered, or is damaged."""
+    """It is packed in a way that is not known here."""
+
+
+class DamagedCodingError(Exception):
+    """It is not packed as it says."""
 
 
 class Decoder(Protocol):
-    """Unpacks a body, chunk by chunk. Both raise TooLargeError and UnknownCodingError."""
+    """Unpacks a body, chunk by chunk. Both raise TooLargeError and DamagedCodingError."""
 
     def add(self, chunk: bytes) -> bytes:
-        """What *chunk* adds to the document."""
+        """What *chunk* adds to it."""
         ...
 
     def end(self) -> bytes:
@@ -32,8 +34,8 @@ class Decoder(Protocol):
         ...
 
 
-def decoder(coding: str, largest: int = LARGEST) -> Decoder:
-    """A decoder for a `Content-Encoding`. Raises UnknownCodingError."""
+def decoder(coding: str, largest: int) -> Decoder:
+    """A decoder for a `Content-Encoding`, of *largest* bytes at the most. Raises UnknownCodingError."""
     name = coding.strip().lower()
     if name in ("", "identity"):
         return _Plain(largest)
@@ -41,7 +43,9 @@ def decoder(coding: str, largest: int = LARGEST) -> Decoder:
         return _Zlib(largest)
     if name == "br":
         return _Brotli(largest)
-    raise UnknownCodingError(f"packed as {name[:50]!r}, which was not asked for")
+    raise UnknownCodingError(
+        f"packed as {name[:50]!r}, which is not known here; known are {ACCEPTED}"
+    )
 
 
 class _Plain:
@@ -67,12 +71,12 @@ class _Zlib(_Plain):
         try:
             data = self._unpacker.decompress(chunk, self._left + 1)
         except zlib.error as error:
-            raise UnknownCodingError(f"its compression is damaged: {error}") from error
+            raise DamagedCodingError(f"its compression is damaged: {error}") from error
         return super().add(data)
 
     def end(self) -> bytes:
         if not self._unpacker.eof:
-            raise UnknownCodingError("its compressed bytes end too early")
+            raise DamagedCodingError("its compressed bytes end too early")
         return b""
 
 
@@ -88,10 +92,10 @@ class _Brotli(_Plain):
                 more = self._unpacker.process(b"", output_buffer_limit=self._left + 1 - len(data))
                 data += more
         except brotli.error as error:
-            raise UnknownCodingError(f"its compression is damaged: {error}") from error
+            raise DamagedCodingError(f"its compression is damaged: {error}") from error
         return super().add(data)
 
     def end(self) -> bytes:
         if not self._unpacker.is_finished():
-            raise UnknownCodingError("its compressed bytes end too early")
+            raise DamagedCodingError("its compressed bytes end too early")
         return b""

@@ -1,0 +1,64 @@
+"""The judgement of a whole world: every guarantee, asked of everything that is known about it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from slugline_ingest.writer import Written
+from tests.simulation.broker import Broker
+from tests.simulation.checker import Checker
+from tests.simulation.history import SubscriptionHistory
+from tests.simulation.pace import Disturbance, impatient
+from tests.simulation.receivers import Arrival
+from tests.simulation.replica import Replica
+from tests.simulation.script import Shape
+from tests.simulation.showing import differing
+from tests.simulation.starting import Call, broken_calls
+from tests.simulation.writing import Write, broken_writes
+
+__all__ = ["Call", "Evidence", "Write", "Written", "judge"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What happened in a world, from the log, the receivers, the newsroom and the partners."""
+
+    seed: int
+    shape: Shape
+    broker: Broker
+    arrivals: Sequence[Arrival]
+    replicas: Sequence[Replica]
+    writes: Sequence[Write]
+    calls: Sequence[Call]
+    disturbances: Sequence[Disturbance]
+
+    @cached_property
+    def checker(self) -> Checker:
+        """Of the deliveries."""
+        return Checker(self.broker.journal)
+
+    def undelivered(self, urls: frozenset[str] | None = None) -> list[str]:
+        """What subscriptions still lack; where *urls* is given, of those that never had another."""
+        found = []
+        for name in self.checker.names():
+            history = SubscriptionHistory(name, self.broker.journal)
+            if urls is None or history.urls <= urls:
+                found += self.checker.undelivered(name, self.arrivals)
+        return found
+
+
+def judge(evidence: Evidence) -> list[str]:
+    """Everything that is wrong, in words."""
+    return list(_faults(evidence))
+
+
+def _faults(evidence: Evidence) -> Iterator[str]:
+    journal = evidence.broker.journal
+    for name in evidence.checker.names():
+        history = SubscriptionHistory(name, journal)
+        mine = [arrival for arrival in evidence.arrivals if arrival.url in history.urls]
+        yield from evidence.checker.faults(name, mine)
+        yield from impatient(history, mine, journal, evidence.shape, evidence.disturbances)
+    yield from broken_calls(evidence.calls, evidence.checker, evidence.arrivals)
+    yield from broken_writes(evidence.writes, evidence.shape, evidence.broker)
+    yield from differing(evidence.seed, evidence.broker, evidence.replicas)

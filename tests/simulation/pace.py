@@ -1,0 +1,204 @@
+"""How an owner treats an endpoint: how long it waits, how much it sends at once, and what it repeats.
+
+Everything is judged for one process at a time: what another one knows may be lost with it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from slugline.events import EventType
+from slugline.log import StoredRecord
+from slugline.topics import CURSORS, is_claim
+from slugline_syndicate.deliveries.policy import AT_ONCE, JITTER, REFUSAL_WAITS, WAITS
+from slugline_syndicate.deliveries.subscription import OrderKind
+from tests.simulation.history import SubscriptionHistory, seconds
+from tests.simulation.receivers import Arrival
+from tests.simulation.script import Shape
+
+#: A cursor that moved is in the log after this, where nothing is in its way, in seconds.
+FLUSHED = 1.0
+#: What a replica that sends may be behind the log, in seconds (guarantee 6).
+BEHIND = 5.05
+TROUBLE = frozenset({408, 429})
+#: How long an order may take until it is carried out, while requests are under way.
+ORDER = 20.0
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """Something that befell one process, or all of them (`*`), from *start* to *end*, in seconds."""
+
+    process: str
+    start: float
+    end: float
+
+
+def impatient(
+    history: SubscriptionHistory,
+    arrivals: Sequence[Arrival],
+    journal: Sequence[StoredRecord],
+    shape: Shape,
+    disturbances: Sequence[Disturbance],
+) -> Iterator[str]:
+    """Requests that should not have been made, or not yet."""
+    mine = sorted((a for a in arrivals if not _is_test(a)), key=lambda a: a.sent)
+    by_process: dict[str, list[Arrival]] = defaultdict(list)
+    for arrival in mine:
+        by_process[arrival.by].append(arrival)
+    for name, sent in by_process.items():
+        yield from _crowded(sent)
+        if not shape.skew:  # waits are by the wall clock, which may be set
+            yield from _too_soon(history, mine, sent)
+            yield from _refused_too_soon(history, sent)
+        yield from _unexplained(mine, sent, _of(name, disturbances))
+    yield from _zombies(history, mine, journal)
+
+
+def _is_test(arrival: Arrival) -> bool:
+    return bool(orjson.loads(arrival.body)["type"] == EventType.SUBSCRIPTION_TEST)
+
+
+def _of(name: str, disturbances: Sequence[Disturbance]) -> list[Disturbance]:
+    return [each for each in disturbances if each.process in (name, "*")]
+
+
+def _under_way(sent: Sequence[Arrival], at: float) -> list[Arrival]:
+    return [a for a in sent if a.sent < at and (a.ended is None or a.ended > at)]
+
+
+def _crowded(sent: Sequence[Arrival]) -> Iterator[str]:
+    """At most four at once, and no event twice."""
+    for arrival in sent:
+        others = _under_way(sent, arrival.sent)
+        if len(others) >= AT_ONCE:
+            yield f"{len(others) + 1} requests at once at {arrival.sent:.3f} to {arrival.url}"
+        if any(other.webhook_id == arrival.webhook_id for other in others):
+            yield f"one event twice at once at {arrival.sent:.3f} to {arrival.url}"
+
+
+def _is_trouble(arrival: Arrival) -> bool:
+    """Whether its sender knew that it failed, and blamed the endpoint."""
+    if arrival.heard is None:
+        return arrival.gave_up
+    status = arrival.status or 0
+    return status in TROUBLE or 300 <= status < 400 or status >= 500
+
+
+@dataclass
+class _Endpoint:
+    """What a process must think of an endpoint, at least: where it may have thought worse, it waits longer."""
+
+    failures: int = 0
+    since: float = 0.0
+    until: float = 0.0
+    at_once: int = AT_ONCE
+
+    def hear(self, arrival: Arrival, at: float) -> None:
+        """What came of a request."""
+        if arrival.heard is not None and arrival.status == 200:
+            self.at_once = min(self.at_once + 1, AT_ONCE)
+            self.failures = 0 if at >= self.until else self.failures
+        elif arrival.heard is not None and arrival.status == 410:
+            self.since, self.until = at, float("inf")
+        elif _is_trouble(arrival):
+            # What was under way when the wait began may be the same failure, told twice.
+            if arrival.sent >= self.since and at >= self.until:
+                self._wait(at)
+            self.until = max(self.until, at + arrival.retry_after - 0.001)
+
+    def _wait(self, at: float) -> None:
+        wait = WAITS[min(self.failures, len(WAITS) - 1)].total_seconds() * (1 - JITTER)
+        self.since, self.until, self.at_once = at, at + wait, 1
+        self.failures += 1
+
+
+def _too_soon(
+    history: SubscriptionHistory, everybody: Sequence[Arrival], sent: Sequence[Arrival]
+) -> Iterator[str]:
+    """After each trouble it waits: longer each time, as long as it was asked to; and then goes slowly."""
+    endpoint = _Endpoint()
+    moments = [(a.sent, 1, a) for a in sent]
+    moments += [(a.ended, 0, a) for a in sent if a.ended is not None]
+    for at, is_start, arrival in sorted(moments, key=lambda each: each[:2]):
+        if not is_start:
+            endpoint.hear(arrival, at)
+            continue
+        if _started_afresh(history, endpoint.since, at) or _others_sent(
+            everybody, arrival, endpoint.since
+        ):
+            endpoint = _Endpoint()
+        if at < endpoint.until:
+            yield f"sent {endpoint.until - at:.3f} s too soon at {at:.3f} to {arrival.url}"
+        others = len(_under_way(sent, at))
+        if others >= endpoint.at_once:
+            yield f"no slow start: {others + 1} at once at {at:.3f} to {arrival.url}"
+
+
+def _started_afresh(history: SubscriptionHistory, since: float, at: float) -> bool:
+    """Whether somebody told the owner to forget how the endpoint behaved."""
+    return any(
+        since - ORDER <= version.at <= at + 0.001
+        for version in history.versions
+        if version.said and any(o.kind is not OrderKind.TEST for o in version.said.orders)
+    )
+
+
+def _others_sent(everybody: Sequence[Arrival], arrival: Arrival, since: float) -> bool:
+    """Whether another process had the subscription meanwhile."""
+    return any(a.by != arrival.by and since - 1 <= a.sent <= arrival.sent for a in everybody)
+
+
+def _refused_too_soon(history: SubscriptionHistory, sent: Sequence[Arrival]) -> Iterator[str]:
+    refused: dict[str, list[float]] = defaultdict(list)
+    for arrival in sent:
+        before = refused[arrival.webhook_id]
+        if before and not _started_afresh(history, before[-1], arrival.sent):
+            wait = REFUSAL_WAITS[min(len(before), len(REFUSAL_WAITS)) - 1].total_seconds()
+            if arrival.sent < before[-1] + wait - 0.001:
+                yield f"a refused event again too soon at {arrival.sent:.3f} to {arrival.url}"
+        status = arrival.status or 0
+        if arrival.heard is not None and 400 <= status < 500 and status not in (408, 410, 429):
+            before.append(arrival.heard)
+
+
+def _unexplained(
+    everybody: Sequence[Arrival], sent: Sequence[Arrival], disturbances: Sequence[Disturbance]
+) -> Iterator[str]:
+    """What is sent twice although its sender knew that it was taken, and had the time to say so."""
+    for arrival in sent:
+        if arrival.heard is None or arrival.status != 200:
+            continue
+        again = [a for a in everybody if a.webhook_id == arrival.webhook_id]
+        again = [a for a in again if a.sent > (arrival.heard or 0.0) and a is not arrival]
+        disturbed = any(
+            each.start <= arrival.heard + FLUSHED and each.end >= arrival.heard - BEHIND
+            for each in disturbances
+        )
+        if again and not disturbed:
+            yield f"sent twice for no reason, at {again[0].sent:.3f} to {arrival.url}"
+
+
+def _zombies(
+    history: SubscriptionHistory, arrivals: Sequence[Arrival], journal: Sequence[StoredRecord]
+) -> Iterator[str]:
+    """Requests of a process after another one's claim on the subscription's partition."""
+    claims = _claims(history, journal)
+    for arrival in arrivals:
+        known = [owner for owner, at in claims if at + BEHIND < arrival.sent]
+        now = [owner for owner, at in claims if at <= arrival.sent]
+        if known and arrival.by not in (known[-1], now[-1]):
+            yield f"{arrival.by} sent at {arrival.sent:.3f}, though {known[-1]} owns it"
+
+
+def _claims(
+    history: SubscriptionHistory, journal: Sequence[StoredRecord]
+) -> list[tuple[str, float]]:
+    partition = history.partition
+    return [
+        (orjson.loads(record.value or b"{}")["owner"], seconds(record))
+        for record in journal
+        if record.topic == CURSORS and is_claim(record.key) and record.partition == partition
+    ]
