@@ -36,8 +36,11 @@ LOOK = 0.5
 WITHDRAWN = "withdrawn text"
 
 
+@dataclass
 class Replica(Service):
     """A process of the installation, and what can happen to one."""
+
+    said_before: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -54,6 +57,17 @@ class Replica(Service):
     def up(self) -> bool:
         """Whether its process is there."""
         return hasattr(self, "process") and self.process.returncode is None
+
+    async def start(self) -> None:
+        """Start it; what it said in earlier lives is kept."""
+        self.said_before = [*self.said_before, *getattr(self, "said", [])]
+        await super().start()
+
+    def errors(self) -> Iterator[str]:
+        """What it called an error in any of its lives: nothing here should make it."""
+        for line in [*self.said_before, *self.said]:
+            if line.get("level") in ("error", "critical"):
+                yield f"{self.name}: {line}"
 
     async def kill(self) -> None:
         """End it at once."""
@@ -155,7 +169,10 @@ class Installation:
 
     async def subscribe(self, temper: Temper, *blogs: str, start: str = "earliest") -> str:
         """A partner of this *temper*, subscribed to *blogs* (none: all); its subscription's id."""
-        url = self.partners.add(temper)
+        return await self.subscribe_url(self.partners.add(temper), *blogs, start=start)
+
+    async def subscribe_url(self, url: str, *blogs: str, start: str = "earliest") -> str:
+        """Whoever is at *url*, subscribed to *blogs* (none: all); the subscription's id."""
         wanted = {"url": url, "blogs": blogs or ("*",), "start": start}
         made = await self.ask("POST", self.syndicates()[0], "/v1/subscriptions", wanted)
         self.subscriptions[made["id"]], self.wanted[made["id"]] = url, blogs

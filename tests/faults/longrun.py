@@ -11,6 +11,7 @@ where a guarantee broke or something grew that should not, with 2 where there is
 
 import asyncio
 import gc
+import pickle
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -32,11 +33,10 @@ from tests.faults.judge import Judge
 from tests.faults.newsroom import Newsroom, newsroom
 from tests.faults.picture import Panel, picture
 from tests.faults.proxy import Way, way_through
-from tests.faults.receivers import a_temper
+from tests.faults.receiving import Receiving, receiving
 from tests.faults.sampling import Samples, growth
 from tests.faults.schedule import Schedule
 from tests.kafka.broker import Cluster, start_cluster
-from tests.simulation.receivers import fine
 
 PUSHED = tuple(f"pushed-{number}" for number in range(16))
 POLLED = tuple(f"polled-{number}" for number in range(4))
@@ -93,18 +93,25 @@ class LongRun:
     """One run, from its first process to its verdict."""
 
     def __init__(
-        self, plan: Plan, installation: Installation, cluster: Cluster, way: Way | None
+        self,
+        plan: Plan,
+        installation: Installation,
+        cluster: Cluster,
+        way: Way | None,
+        receivers: Receiving,
     ) -> None:
         self.report = Report(plan)
         self._plan = plan
         self._installation = installation
         self._clock = SystemClock()
         self._rng = Random(plan.seed)
-        self._cluster = cluster
+        self._receivers = receivers
         self._way = way
         broker = cluster.brokers[0] if cluster.brokers else None
         self.schedule = Schedule(installation, broker, way, Random(plan.seed), self._clock)
         self._began = self._clock.monotonic()
+        #: Every record and every request, pickled, where the checker found something.
+        self.evidence = b""
 
     async def start(self, pages: Newsroom) -> None:
         """Every process, source and subscription."""
@@ -120,12 +127,12 @@ class LongRun:
     async def _subscribe(self, number: int) -> None:
         """Every tenth wants all blogs and keeps up; the others want two, and are of every temper."""
         if number % 10 == 0:
-            await self._installation.subscribe(fine())
+            await self._installation.subscribe_url(await self._receivers.add(None))
             return
-        ill = self._plan.seconds * ILL
-        temper = a_temper(number, self._rng, self._clock, max(ill, 6.0))
+        ill = max(self._plan.seconds * ILL, 6.0)
+        url = await self._receivers.add(number, self._rng.randrange(10**9), ill)
         blogs = self._rng.sample([*PUSHED, *POLLED], 2)
-        await self._installation.subscribe(temper, *blogs)
+        await self._installation.subscribe_url(url, *blogs)
 
     async def live(self, pages: Newsroom, folder: Path | None) -> None:
         """Write, break and measure for as long as planned."""
@@ -151,7 +158,7 @@ class LongRun:
 
     def _said(self) -> str:
         last = self.schedule.happened[-1].what if self.schedule.happened else "no fault yet"
-        return f"{self._installation.partners.taken:,} taken, {last}"
+        return f"{self._receivers.taken:,} taken, {last}"
 
     async def _change(self, pages: Newsroom) -> None:
         while True:
@@ -179,6 +186,7 @@ class LongRun:
     async def settle(self) -> None:
         """Wait until everything that is owed has arrived."""
         say("calm: writers end, partners answer, what is owed arrives")
+        self._receivers.calm_down()
         await self._installation.calm_down()
         end = self._clock.monotonic() + SETTLE
         quiet = 0
@@ -201,7 +209,8 @@ class LongRun:
         """Ask the checker about every subscription, and everything else about everything else."""
         installation, report = self._installation, self.report
         await installation.journal.complete()
-        judge = Judge(installation.journal.records, installation.partners.arrivals)
+        late = await self._receivers.complete()
+        judge = Judge(installation.journal.records, self._receivers.arrivals)
         events = judge.events
         report.faults += installation.load.faults(events)
         report.faults += pages.faults(events)
@@ -211,12 +220,18 @@ class LongRun:
                 report.faults += judge.faults(name, url, blogs)
         report.faults += [fault async for fault in installation.feeds_differ()]
         report.complaints += self.schedule.complaints
+        for replica in installation.replicas:
+            report.complaints += replica.errors()
         report.grown += self._grown()
         report.happened = [(fault.at, fault.what) for fault in self.schedule.happened]
+        if report.faults:
+            evidence = (installation.journal.records, self._receivers.arrivals)
+            self.evidence = pickle.dumps(evidence)
         report.facts = {
+            "receivers late": round(late, 3),
             "events": len(events),
-            "requests": len(installation.partners.arrivals),
-            "taken": installation.partners.taken,
+            "requests": len(self._receivers.arrivals),
+            "taken": self._receivers.taken,
             "taken again": judge.duplicates(),
             "writes": len(installation.load.writes),
             "writes repeated": installation.load.repeated,
@@ -278,7 +293,7 @@ async def _way(cluster: Cluster) -> AsyncIterator[Way | None]:
         yield way
 
 
-async def run(plan: Plan, cluster: Cluster, folder: Path, out: Path) -> bool:
+async def run(plan: Plan, cluster: Cluster, receivers: Receiving, folder: Path, out: Path) -> bool:
     """Run it; whether everything was as promised."""
     blogs = PUSHED
     async with (
@@ -286,8 +301,7 @@ async def run(plan: Plan, cluster: Cluster, folder: Path, out: Path) -> bool:
         _way(cluster) as way,
         newsroom() as pages,
     ):
-        installation.partners.keep_headers = False
-        this = LongRun(plan, installation, cluster, way)
+        this = LongRun(plan, installation, cluster, way, receivers)
         say(f"starting {INGEST} ingest, {SYNDICATE} syndicate, {plan.subscriptions} subscriptions")
         await this.start(pages)
         data = folder / "kafka" / "1" / "data"
@@ -295,6 +309,8 @@ async def run(plan: Plan, cluster: Cluster, folder: Path, out: Path) -> bool:
         await this.settle()
         await this.judge(pages)
         shown(this.report, out)
+        if this.evidence:
+            (out / "evidence.pickle").write_bytes(this.evidence)
         return this.report.good
 
 
@@ -316,8 +332,11 @@ def main(minutes: float, seed: int, rate: float, subscriptions: int, kafka: str,
             click.echo(str(error), err=True)
             sys.exit(2)
         try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                good = runner.run(run(plan, cluster, folder, out))
+            with (
+                receiving() as receivers,
+                asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+            ):
+                good = runner.run(run(plan, cluster, receivers, folder, out))
         finally:
             cluster.stop()
     sys.exit(0 if good else 1)

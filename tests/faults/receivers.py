@@ -51,10 +51,8 @@ class Hold:
 class Partners:
     """All receivers of a test: one server, one path for each of them."""
 
-    def __init__(self, *, keep_headers: bool = True) -> None:
+    def __init__(self) -> None:
         self.clock = SystemClock()
-        #: A long run has millions of them.
-        self.keep_headers = keep_headers
         self.arrivals: list[Arrival] = []
         self.tempers: dict[str, Temper] = {}
         self._came = asyncio.Condition()
@@ -86,9 +84,7 @@ class Partners:
         body = self._bodies.setdefault(body, body)
         url = f"http://127.0.0.1:{self.port}{request.path}"
         headers = {name.lower(): value for name, value in request.headers.items()}
-        arrival = Arrival(url, headers["webhook-id"], body, at, sent=at)
-        if self.keep_headers:
-            arrival.headers = headers
+        arrival = Arrival(url, headers["webhook-id"], body, at, headers=headers, sent=at)
         self.arrivals.append(arrival)
         said = await self.tempers[url](Request(url, tuple(headers.items()), body))
         if said is None:

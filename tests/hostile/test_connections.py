@@ -26,13 +26,13 @@ class Server:
     """A server of ours with two pages; *answering* are the connections that `/large` was asked on."""
 
     port: int = 0
-    answering: list[asyncio.Transport] = field(default_factory=list)
+    answering: list[asyncio.BaseTransport] = field(default_factory=list)
 
     async def echo(self, request: web.Request) -> web.Response:
         return web.Response(body=await read_bytes(request))
 
     async def large(self, request: web.Request) -> web.Response:
-        assert isinstance(request.transport, asyncio.Transport)
+        assert request.transport is not None
         self.answering.append(request.transport)
         return web.Response(body=LARGE)
 

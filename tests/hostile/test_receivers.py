@@ -16,7 +16,7 @@ from slugline_syndicate.deliveries.exchange import Answer, Request
 from slugline_syndicate.deliveries.http1 import Limits
 from slugline_syndicate.deliveries.sender import Sender, open_sender
 from tests.hostile.tempers import HOLDING, SHORT
-from tests.integration.bad_receiver import Receiver, Script, answer, answering, receiving
+from tests.integration.bad_receiver import Peer, Receiver, Script, answer, answering, receiving
 from tests.integration.syndicate_service import LOOPBACK, PATIENCE, Service, syndicate
 
 #: Attempts at once, and what each may need of our memory, in bytes: one read of a socket above all.
@@ -34,8 +34,8 @@ async def sending(limits: Limits) -> AsyncIterator[Sender]:
 
 async def attempts(script: Script, limits: Limits) -> tuple[list[Answer], int]:
     """What came of many attempts at once, and the most memory that they took; no socket is left."""
-    files = open_files()
     async with receiving(script) as receiver:
+        files = open_files()
         async with sending(limits) as sender:
             tracemalloc.start()
             request = Request(receiver.url, (), BODY)
@@ -76,12 +76,37 @@ async def test_an_attempt_that_is_held_on_to_ends_at_its_time(temper: str) -> No
     assert peak < ATTEMPTS * EACH
 
 
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (b"\x16\x03\x03\x00\x7a\x02\x00", "timeout: no connection within 0.5 s"),
+        (b"\x16\x03\x03\x00\x7a\x02\x00 and the end", "connect: closed before"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n and the end", "tls: "),
+        (b"\x15\x03\x03\x00\x02\x02\x28 and the end", "tls: "),
+    ],
+    ids=["hangs", "breaks-off", "no-tls", "alert"],
+)
+async def test_tls_that_goes_wrong_ends_at_its_time_and_says_how(said: bytes, error: str) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.reader.read(1)
+        await peer.say(said.removesuffix(b" and the end"))
+        if not said.endswith(b" and the end"):
+            await peer.gone()
+
+    async with receiving(script) as receiver, sending(replace(PATIENT, connect=0.5)) as sender:
+        url = receiver.url.replace("http:", "https:")
+        found = await sender.post(Request(url, (), BODY))
+    assert (found.error or "").startswith(error)
+    assert not found.our_fault
+
+
 # --- a whole syndicate ------------------------------------------------------------------------------
 
 
 async def subscribed(service: Service, receiver: Receiver, count: int) -> list[str]:
     """The ids of *count* subscriptions, each with an address of its own at *receiver*."""
-    made = [await service.subscribe(f"{receiver.url}?n={n}") for n in range(count)]
+    urls = [f"{receiver.url}?n={n}" for n in range(count)]
+    made = await asyncio.gather(*(service.subscribe(url) for url in urls))
     return [each["id"] for each in made]
 
 

@@ -63,15 +63,15 @@ class Accepted:
 
 
 def accepted_events(journal: Sequence[StoredRecord]) -> list[Accepted]:
-    """Every event in the log; a record that repeats its subject's current id is none."""
-    current: dict[bytes, str] = {}
+    """Every event in the log; a record that repeats an id of its subject is none."""
+    known: dict[bytes, set[str]] = defaultdict(set)
     events = []
     for record in journal:
         if record.topic != ENTRIES or is_base(record.key) or record.value is None:
             continue
         event = decode(record.headers, record.value)
-        if current.get(record.key) != event.id:
-            current[record.key] = event.id
+        if event.id not in known[record.key]:
+            known[record.key].add(event.id)
             events.append(Accepted(event, record.partition, record.offset, seconds(record)))
     return events
 
@@ -82,8 +82,7 @@ class Checker:
     def __init__(self, journal: Sequence[StoredRecord]) -> None:
         self.journal = journal
         self.events = accepted_events(journal)
-        # The first: a late copy of an older revision is the same event.
-        self._by_id = {accepted.event.id: accepted for accepted in reversed(self.events)}
+        self._by_id = {accepted.event.id: accepted for accepted in self.events}
         self._bases = bases(journal)
         self._by_sequence: dict[int, list[Accepted]] = defaultdict(list)
         for a in self.events:  # a sequence is one in its blog, not in the log

@@ -16,6 +16,7 @@ from slugline.topics import provision
 from slugline.view import View
 from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
+from slugline_ingest.mender import Mender
 from slugline_ingest.writer import BlogWriter
 from slugline_syndicate.deliveries.body import render_stored
 from slugline_syndicate.deliveries.runtime import Deliveries, DeliveryViews, Means
@@ -71,6 +72,7 @@ class Replica:
         self.tail = Tail(self.log, self.view, clock)
         self.metrics = metrics = Metrics()
         self.writer = BlogWriter(self.log, self.entries, self.tail, clock, metrics)
+        self.mender = Mender(self.entries, self.writer, clock)
         self.deliveries = Deliveries(self._means())
         self.service = SubscriptionService(
             self.log,
@@ -113,6 +115,7 @@ class Replica:
 
     async def _begin(self, group: asyncio.TaskGroup) -> None:
         """Both services in one process."""
+        group.create_task(self.mender.run())
         group.create_task(self.deliveries.run())
 
     async def stop(self) -> None:
@@ -148,11 +151,14 @@ class Ingest(Replica):
     """A replica of ingest: it writes, and delivers nothing."""
 
     async def _begin(self, group: asyncio.TaskGroup) -> None:
-        pass
+        group.create_task(self.mender.run())
 
 
 class Syndicate(Replica):
     """A replica of syndicate: it delivers, and writes nothing."""
+
+    async def _begin(self, group: asyncio.TaskGroup) -> None:
+        group.create_task(self.deliveries.run())
 
 
 async def provisioned(replica: Replica) -> None:

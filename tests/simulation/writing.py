@@ -40,12 +40,12 @@ def broken_writes(writes: Sequence[Write], shape: Shape, broker: Broker) -> Iter
 
 
 def _events(journal: Sequence[StoredRecord]) -> dict[bytes, list[Event]]:
-    """The events of each subject, in the order of the log; copies of the current one left out."""
+    """The events of each subject, in the order of the log; copies of any of them left out."""
     found: dict[bytes, list[Event]] = defaultdict(list)
     for record in journal:
         if record.topic == ENTRIES and record.value is not None and not is_base(record.key):
             event = decode(record.headers, record.value)
-            if not found[record.key] or found[record.key][-1].id != event.id:
+            if all(other.id != event.id for other in found[record.key]):
                 found[record.key].append(event)
     return found
 

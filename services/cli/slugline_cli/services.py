@@ -96,7 +96,7 @@ async def services(
         apps: list[tuple[web.Application, int]] = []
         if role.ingest:
             ingest = make_ingest(settings, log, kept.entries, kept.sources, tail, clock, metrics)
-            workers.append(ingest.poller.run)
+            workers += [ingest.poller.run, ingest.mender.run]
             apps.append((ingest.app, settings.ingest_port))
         if role.syndicate:
             syndicate = await stack.enter_async_context(

@@ -20,6 +20,7 @@ from slugline_ingest.elsewhere import in_a_thread
 from slugline_ingest.fetching.by_scheme import SchemeFetcher
 from slugline_ingest.fetching.files import FileFetcher
 from slugline_ingest.fetching.web import WebFetcher
+from slugline_ingest.mender import Mender
 from slugline_ingest.routes import Routes
 from slugline_ingest.sources.poll import Poll
 from slugline_ingest.sources.poller import Poller
@@ -31,10 +32,11 @@ from slugline_ingest.writer import BlogWriter
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """What there is to run: the HTTP interface, and the poller's `run`."""
+    """What there is to run: the HTTP interface, and the `run` of poller and mender."""
 
     app: web.Application
     poller: Poller
+    mender: Mender
 
 
 def make_ingest(
@@ -59,7 +61,7 @@ def make_ingest(
     app = make_application()
     register(app, "Slugline ingest", [*routes.endpoints(), *source_routes.endpoints()])
     add_health(app, tail, metrics.registry, lambda: {"sources": poller.facts()})
-    return Ingest(app, poller)
+    return Ingest(app, poller, Mender(entries, writer, clock))
 
 
 def make_fetcher(settings: Settings, clock: Clock) -> SchemeFetcher:

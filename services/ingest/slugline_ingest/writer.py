@@ -76,7 +76,7 @@ class BlogWriter:
         """
         async with self._locked(blog_id) as lock:
             await self._tail.catch_up([ENTRIES])
-            await self._withdraw_again(blog_id)
+            await self._mend(blog_id)
             plan = Plan(self._state(blog_id), self._clock.now())
             planner(plan)
             if not plan.events:
@@ -89,6 +89,24 @@ class BlogWriter:
                 raise
             return self._written(plan, blog_id, again)
 
+    def needs_mending(self, blog_id: BlogId) -> bool:
+        """Whether the log holds something of the blog that nobody wanted."""
+        undone = self._undone.find(blog_id, self._clock.now())
+        return bool(undone or self._entries.overlaid(blog_id))
+
+    async def mend(self, blog_id: BlogId) -> None:
+        """Say again what a write that landed late has overlaid, or withdrawn text that it brought back.
+
+        Several processes may do it at once: what they write has the same ids. Raises LogError.
+        """
+        async with self._locked(blog_id) as lock:
+            await self._tail.catch_up([ENTRIES])
+            try:
+                await self._mend(blog_id)
+            except (OutcomeUnknownError, asyncio.CancelledError):
+                self._keep_until_read(blog_id, lock)
+                raise
+
     def _state(self, blog_id: BlogId) -> State:
         return State(
             blog=self._entries.blog(blog_id),
@@ -97,13 +115,16 @@ class BlogWriter:
         )
 
     async def _publish(self, events: list[Event]) -> None:
+        await self._append(events)
+        for event in events:
+            self._metrics.events.labels(event.type.value).inc()
+
+    async def _append(self, events: list[Event]) -> None:
         try:
             async with asyncio.timeout(PUBLISH):
                 offsets = await self._log.publish([encode(event) for event in events])
         except TimeoutError as error:
             raise OutcomeUnknownError("the log did not acknowledge the write in time") from error
-        for event in events:
-            self._metrics.events.labels(event.type.value).inc()
         await self._applied({TopicPartition(o.topic, o.partition): o.offset + 1 for o in offsets})
 
     async def _applied(self, ends: dict[TopicPartition, int]) -> None:
@@ -114,11 +135,18 @@ class BlogWriter:
             raise OutcomeUnknownError("the write is in the log but not yet in the view") from error
 
     async def _settle(self, blog_id: BlogId) -> list[str]:
-        """`_withdraw_again` after a write: whatever stops it, that write is written."""
+        """`_mend` after a write: whatever stops it, that write is written."""
         try:
-            return await self._withdraw_again(blog_id)
+            return await self._mend(blog_id)
         except LogError as error:
             raise OutcomeUnknownError("an entry was withdrawn meanwhile") from error
+
+    async def _mend(self, blog_id: BlogId) -> list[str]:
+        """Undo what nobody wanted; the entries that were withdrawn again."""
+        overlaid = self._entries.overlaid(blog_id)
+        if overlaid:  # the same records once more: they are no events
+            await self._append(overlaid)
+        return await self._withdraw_again(blog_id)
 
     async def _withdraw_again(self, blog_id: BlogId) -> list[str]:
         """Withdraw what a write brought back that did not see the withdrawal; whoever's write it was."""
@@ -190,7 +218,7 @@ class BlogWriter:
     async def _read_to_the_end(self, blog_id: BlogId) -> bool:
         try:
             await self._tail.catch_up([ENTRIES])
-            await self._withdraw_again(blog_id)
+            await self._mend(blog_id)
         except LogError:
             return False
         return True

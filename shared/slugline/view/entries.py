@@ -8,7 +8,7 @@ import orjson
 
 from slugline.blog import BlogState
 from slugline.codec import blog_from_json, entry_from_json
-from slugline.events import Envelope, decode_as
+from slugline.events import Envelope, Event, decode_as
 from slugline.view.entry_rows import (
     MARK,
     NO_END,
@@ -229,6 +229,26 @@ class EntriesView(EntryTables):
         facts = Envelope(ref.id, ref.type, ref.time, previous)
         event = None if data is None else decode_as(facts, data)
         return StoredEvent(ref, self.sequence(partition, offset), event, superseded_at is not None)
+
+    def overlaid_blogs(self) -> set[str]:
+        """The blogs of which a late copy of something older is the newest record of a subject."""
+        return {blog_id for blog_id, _ in self._overlaid}
+
+    def overlaid(self, blog_id: str) -> list[Event]:
+        """The newest events of the blog's subjects that a late copy of an older one lies over."""
+        subjects = sorted(entry_id for blog, entry_id in self._overlaid if blog == blog_id)
+        return [event for name in subjects if (event := self._newest_of(blog_id, name))]
+
+    def _newest_of(self, blog_id: str, entry_id: str) -> Event | None:
+        row = self._db.execute(
+            "SELECT ce_id, ce_type, ce_time, ce_previous, ifnull(repeated, data) FROM event"
+            " WHERE blog_id = ? AND entry_id = ? AND superseded_at IS NULL",
+            (blog_id, entry_id),
+        ).fetchone()
+        if row is None:
+            return None
+        event_id, kind, time, previous, data = row
+        return decode_as(Envelope(event_id, kind, from_micros(time), previous), data)
 
     def _blog_row(self, row: tuple[Any, ...]) -> BlogRow:
         place, ce_id, ce_time, data = row

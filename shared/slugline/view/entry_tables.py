@@ -33,6 +33,7 @@ _REPEAT = (
     f" WHERE {_NEWEST} AND ce_id = ?"
 )
 _SUPERSEDE = f"UPDATE event SET superseded_at = ?, repeated = NULL WHERE {_NEWEST}"  # noqa: S608
+_IS_KNOWN = f"SELECT 1 FROM event WHERE {_EARLIER} AND ce_id = ?"  # noqa: S608
 _TAKE_TEXT = f"UPDATE event SET data = NULL WHERE {_EARLIER}"  # noqa: S608
 
 
@@ -41,7 +42,9 @@ class EntryTables:
 
     `event` is history: each revision at the *place* at which its `ce_id` first stood in the log;
     revisions that were superseded more than seven days ago are pruned, and a withdrawal takes the
-    text of all earlier ones. `blog` and `entry` are the events that nothing superseded, and functions
+    text of all earlier ones. A record that says again what a later event has replaced already changes
+    nothing: it is a write that was given up, and landed late. Its subject is *overlaid* until ingest
+    has said the newest event again, since compaction would keep the wrong one. `blog` and `entry` are the events that nothing superseded, and functions
     of each key's newest record, which stands at *newest* and is of the time *changed*: the event's
     own, or one that repeated it and has its value in *repeated*. So every text stands once. A blog has
     no *published*; its empty `entry_id` must not tell it apart, because SQLite plans a query anew for
@@ -69,6 +72,7 @@ class EntryTables:
                        WHERE superseded_at IS NULL AND published IS NOT NULL AND withdrawn;
     CREATE INDEX entry_changed ON event(blog_id, changed, newest, entry_id, published)
                        WHERE superseded_at IS NULL AND published IS NOT NULL;
+    CREATE TABLE overlaid(blog_id TEXT, entry_id TEXT, PRIMARY KEY(blog_id, entry_id)) WITHOUT ROWID;
     CREATE INDEX event_repeated ON event(blog_id, newest) WHERE repeated IS NOT NULL;
     """
 
@@ -88,6 +92,7 @@ class EntryTables:
         self.withdrawals += 1
         self.generation += 1
         self._bases: dict[int, int] = dict(db.execute("SELECT partition, base FROM base"))
+        self._overlaid: set[tuple[str, str]] = set(db.execute("SELECT * FROM overlaid"))
 
     def listen(self, listener: Callable[[Sequence[EventRef]], None]) -> None:
         """Call *listener* with the new events of each transaction, in the order of the log."""
@@ -129,6 +134,7 @@ class EntryTables:
         self.withdrawals += 1
         self.generation += 1
         self._touched[subject[0]] = None
+        self._put_right(subject)
         for events in (_NEWEST, _EARLIER):
             self._db.execute(f"DELETE FROM event WHERE {events}", subject)  # noqa: S608
 
@@ -150,9 +156,14 @@ class EntryTables:
         if not self._add(row):
             newest = (place, time, published, withdrawn)
             if self._repeat(subject, facts.id, newest, value):
+                self._put_right(subject)
+                return
+            if self._is_known(subject, facts.id):
+                self._overlay(subject)
                 return
             self._supersede(subject, kind, to_micros(written))
             self._add(row)
+            self._put_right(subject)
         self._fresh.append(
             EventRef(
                 record.partition,
@@ -175,6 +186,20 @@ class EntryTables:
     ) -> bool:
         """Whether *event_id* is the subject's newest event already: the record is none then."""
         return self._db.execute(_REPEAT, (*newest, value, *subject, event_id)).rowcount == 1
+
+    def _is_known(self, subject: tuple[str, str], event_id: str) -> bool:
+        """Whether *event_id* is an earlier event of the subject."""
+        return self._db.execute(_IS_KNOWN, (*subject, event_id)).fetchone() is not None
+
+    def _overlay(self, subject: tuple[str, str]) -> None:
+        self._overlaid.add(subject)
+        self._db.execute("INSERT OR IGNORE INTO overlaid VALUES (?, ?)", subject)
+
+    def _put_right(self, subject: tuple[str, str]) -> None:
+        """The subject's newest record is that of its newest event."""
+        if subject in self._overlaid:
+            self._overlaid.remove(subject)
+            self._db.execute("DELETE FROM overlaid WHERE blog_id = ? AND entry_id = ?", subject)
 
     def _supersede(self, subject: tuple[str, str], kind: EventType, when: int) -> None:
         """The newest event is passed by from now on; a withdrawal takes the text of all."""

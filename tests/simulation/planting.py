@@ -1,0 +1,695 @@
+"""Planted faults: small changes of the product's source, each of which the simulation has to find.
+
+What is found here is a measure of the simulator and its checker: a change of a kind that no row
+stands for yet belongs in this table, and in the checker where nothing sees it.
+"""
+
+from dataclasses import dataclass
+
+DELIVERIES = "services/syndicate/slugline_syndicate/deliveries"
+FEEDS = "services/syndicate/slugline_syndicate/feeds"
+SERVICE = "services/syndicate/slugline_syndicate/subscriptions/service.py"
+INGEST = "services/ingest/slugline_ingest"
+VIEW = "shared/slugline/view"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One planted fault: *old*, which stands once in *file*, becomes *new*.
+
+    One of the first *within* seeds must find it.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    within: int
+
+    def applied_to(self, source: str) -> str:
+        """*source* with the fault in it. Raises ValueError where its place is not found, or not alone."""
+        found = source.count(self.old)
+        if found != 1:
+            raise ValueError(
+                f"{self.name!r}: its text stands {found} times in {self.file}, not once"
+            )
+        return source.replace(self.old, self.new)
+
+
+LEASE_AND_CLAIMS = (
+    Mutation(
+        "a lease counts from the answer",
+        f"{DELIVERIES}/lease.py",
+        "self._extend(asked + LEASE)",
+        "self._extend(self._clock.monotonic() + LEASE)",
+        100,
+    ),
+    Mutation(
+        "a lease that was held once is held for ever",
+        f"{DELIVERIES}/lease.py",
+        "return self._clock.monotonic() < self._until and self._tail.ready",
+        "return self._until > 0 and self._tail.ready",
+        20,
+    ),
+    Mutation(
+        "a lease does not ask whether the view is with the log",
+        f"{DELIVERIES}/lease.py",
+        "await self._tail.reached(await self._log.ends(TOPICS))",
+        "await self._log.ends(TOPICS)",
+        40,
+    ),
+    Mutation(
+        "requests are started without a lease",
+        f"{DELIVERIES}/worker.py",
+        "            and not (subscription.orders and self._ordered_to_wait())\n"
+        "            and self._context.gate.is_open(self.pump)\n",
+        "            and not (subscription.orders and self._ordered_to_wait())\n",
+        20,
+    ),
+    Mutation(
+        "a claim is not compared with the newest one",
+        f"{DELIVERIES}/owner.py",
+        "return placed.offset if newest == placed.offset else None",
+        "return placed.offset or newest",
+        100,
+    ),
+    Mutation(
+        "an owner begins before it has read up to its claim",
+        f"{DELIVERIES}/owner.py",
+        "                await self._tail.reached(\n"
+        "                    ends | {TopicPartition(CURSORS, partition): placed.offset + 1}\n"
+        "                )\n",
+        "                return placed.offset\n",
+        40,
+    ),
+    Mutation(
+        "another's later claim is ignored",
+        f"{DELIVERIES}/owner.py",
+        "if mine is None or offset <= mine:",
+        "if mine is None or offset >= mine:",
+        40,
+    ),
+    Mutation(
+        "every claim is of the same epoch",
+        f"{DELIVERIES}/owner.py",
+        "return placed.offset if newest == placed.offset else None",
+        "return 0 if newest == placed.offset else None",
+        100,
+    ),
+    Mutation(
+        "a process works on in partitions that it lost",
+        f"{DELIVERIES}/owner.py",
+        "            await self._release(lost)\n",
+        "            self._epochs.update(dict.fromkeys(lost, -1))\n",
+        40,
+    ),
+    Mutation(
+        "what runs is not cut when the lease lapses",
+        f"{DELIVERIES}/lease.py",
+        "            self._on_lapse()",
+        "            pass",
+        100,
+    ),
+)
+
+CURSORS = (
+    Mutation(
+        "a late cursor of an earlier owner counts",
+        f"{DELIVERIES}/projections.py",
+        " WHERE epoch <= excluded.epoch",
+        "",
+        100,
+    ),
+    Mutation(
+        "an owner does not write again after a late cursor",
+        f"{DELIVERIES}/projections.py",
+        "        if not changed:\n",
+        "        if changed < 0:\n",
+        100,
+    ),
+    Mutation(
+        "the heads of lanes are not in the cursor",
+        f"{DELIVERIES}/cursor.py",
+        "    if cursor.heads:\n",
+        "    if not cursor:\n",
+        100,
+    ),
+    Mutation(
+        "told gaps are not in the cursor",
+        f"{DELIVERIES}/cursor.py",
+        "    if cursor.gaps:\n",
+        "    if not cursor:\n",
+        100,
+    ),
+    Mutation(
+        "how an endpoint behaved is not in the cursor",
+        f"{DELIVERIES}/cursor.py",
+        '"health": _packed(cursor.health, _HEALTHY, _HEALTH)',
+        '"health": {}',
+        100,
+    ),
+    Mutation(
+        "the cursor does not name the last order done",
+        f"{DELIVERIES}/cursor.py",
+        '"order": cursor.order,',
+        '"order": 0,',
+        40,
+    ),
+    Mutation(
+        "a cursor passes what its lane has not judged",
+        f"{DELIVERIES}/progress.py",
+        "p: offset if p in behind else max(offset, end(p))",
+        "p: max(offset, end(p))",
+        10,
+    ),
+    Mutation(
+        "a cursor passes what a new filter wants after all",
+        f"{DELIVERIES}/progress.py",
+        "positions[p] = min(positions[p], missed[0].offset)",
+        "positions[p] = max(positions[p], missed[0].offset)",
+        100,
+    ),
+    Mutation(
+        "a frozen worker counts what nobody tells it of",
+        f"{DELIVERIES}/worker.py",
+        "        self.progress.freeze()\n",
+        "",
+        40,
+    ),
+    Mutation(
+        "cursors are not written when partitions are given back",
+        f"{DELIVERIES}/owner.py",
+        "await self._flusher.flush([worker.progress for worker in workers])",
+        "await self._context.clock.sleep(0)",
+        40,
+    ),
+    Mutation(
+        "a cursor that could not be written is forgotten",
+        f"{DELIVERIES}/flusher.py",
+        "            if progress.subscription.id not in self._moved:\n                self.add(progress)\n",
+        "",
+        100,
+    ),
+    Mutation(
+        "attempts that could not be written are forgotten",
+        f"{DELIVERIES}/flusher.py",
+        "progress.give_back(attempts)",
+        "progress.give_back([])",
+        40,
+    ),
+    Mutation(
+        "cursors are flushed once a minute",
+        f"{DELIVERIES}/flusher.py",
+        "FLUSH = 0.25",
+        "FLUSH = 60.0",
+        20,
+    ),
+)
+
+LANES = (
+    Mutation(
+        "a position moves before its answer",
+        f"{DELIVERIES}/lane.py",
+        "        self._waited = True\n        answer = await attempt(",
+        "        self._waited = True\n"
+        "        self._progress.look_on_from(self._p, ref.offset + 1)\n"
+        "        answer = await attempt(",
+        20,
+    ),
+    Mutation(
+        "a position moves one too far",
+        f"{DELIVERIES}/progress.py",
+        "        if p not in self.missed or not self._take_missed(ref):\n"
+        "            self.look_on_from(p, ref.offset + 1)",
+        "        if p not in self.missed or not self._take_missed(ref):\n"
+        "            self.look_on_from(p, ref.offset + 2)",
+        5,
+    ),
+    Mutation(
+        "a position passes its dead letter before that is acknowledged",
+        f"{DELIVERIES}/lane.py",
+        "        try:\n            await self._context.log.publish([record])",
+        '        self._pass(ref, "dead")\n'
+        "        try:\n            await self._context.log.publish([record])",
+        40,
+    ),
+    Mutation(
+        "a dead letter is never written",
+        f"{DELIVERIES}/lane.py",
+        "await self._context.log.publish([record])",
+        "await self._context.clock.sleep(0)",
+        20,
+    ),
+    Mutation(
+        "a dead letter that could not be written is forgotten",
+        f"{DELIVERIES}/lane.py",
+        "            self._hold(replace(self._progress.head(ref), until=self._context.soon()))\n"
+        "            return Step.HOLD\n",
+        "            pass\n",
+        100,
+    ),
+    Mutation(
+        "a request that was cut counts as delivered",
+        f"{DELIVERIES}/context.py",
+        "        answer = await context.exchange.post(Request(subscription.url, headers, body))\n",
+        "        try:\n"
+        "            answer = await context.exchange.post(Request(subscription.url, headers, body))\n"
+        "        except BaseException:\n"
+        "            answer = Answer(status=200)\n",
+        40,
+    ),
+    Mutation(
+        "an older revision is never sent",
+        f"{DELIVERIES}/lane.py",
+        "if body is None or self._in_gap(ref):",
+        "if body is None or self._context.source.superseded(ref):",
+        5,
+    ),
+    Mutation(
+        "an event that arrives wakes no lane",
+        f"{DELIVERIES}/worker.py",
+        "            self._make_ready(p)\n            self.pump()\n\n    def freeze",
+        "            pass\n\n    def freeze",
+        5,
+    ),
+    Mutation(
+        "two requests at once in a partition",
+        f"{DELIVERIES}/worker.py",
+        "        if p not in self._busy and not self._stopping:\n            self._ready[p] = None",
+        "        if not self._stopping:\n            self._ready[p] = None",
+        10,
+    ),
+    Mutation(
+        "five requests at once",
+        f"{DELIVERIES}/worker.py",
+        "len(self._busy) < self.progress.health.at_once",
+        "len(self._busy) <= self.progress.health.at_once",
+        10,
+    ),
+    Mutation(
+        "recent events are taken for all there are",
+        f"{DELIVERIES}/source.py",
+        "if recent is not None and offset >= recent.start:",
+        "if recent is not None and offset >= 0:",
+        40,
+    ),
+    Mutation(
+        "a deleted subscription is served on",
+        f"{DELIVERIES}/owner.py",
+        "            if partition is None:\n                self._end(name)",
+        "            if partition is None:\n                pass",
+        40,
+    ),
+)
+
+ANSWERS = (
+    Mutation(
+        "a redirect counts as success",
+        f"{DELIVERIES}/exchange.py",
+        "200 <= self.status < 300",
+        "200 <= self.status < 400",
+        40,
+    ),
+    Mutation(
+        "410 is a refusal like any other",
+        f"{DELIVERIES}/policy.py",
+        "if answer.status == 410:",
+        "if answer.status == 411:",
+        40,
+    ),
+    Mutation(
+        "Retry-After is ignored",
+        f"{DELIVERIES}/policy.py",
+        "        wait = max(wait, answer.retry_after)",
+        "        wait = min(wait, answer.retry_after)",
+        40,
+    ),
+    Mutation(
+        "an endpoint's waits do not grow",
+        f"{DELIVERIES}/policy.py",
+        "WAITS[min(health.failures, len(WAITS) - 1)]",
+        "WAITS[0]",
+        20,
+    ),
+    Mutation(
+        "no slow start after trouble",
+        f"{DELIVERIES}/policy.py",
+        "        at_once=1,\n",
+        "        at_once=AT_ONCE,\n",
+        40,
+    ),
+    Mutation(
+        "a success that was under way ends a wait",
+        f"{DELIVERIES}/policy.py",
+        "return replace(health, dead=0, last_success=now)",
+        "return Health(last_success=now)",
+        40,
+    ),
+    Mutation(
+        "a success that was under way undoes a 410",
+        f"{DELIVERIES}/policy.py",
+        "        disabled=health.disabled,\n",
+        "",
+        100,
+    ),
+    Mutation(
+        "a refused event is tried again at once",
+        f"{DELIVERIES}/policy.py",
+        "head = replace(head, until=now + REFUSAL_WAITS[head.refusals - 1])",
+        "head = replace(head, until=None)",
+        20,
+    ),
+    Mutation(
+        "the first refusal is the last",
+        f"{DELIVERIES}/policy.py",
+        "if head.refusals <= len(REFUSAL_WAITS):",
+        "if head.refusals < 1:",
+        20,
+    ),
+    Mutation(
+        "a server error is a refusal of the event",
+        f"{DELIVERIES}/policy.py",
+        "return status is None or status < 400 or status >= 500 or status in _TROUBLE",
+        "return status is None or status < 400 or status in _TROUBLE",
+        20,
+    ),
+    Mutation(
+        "ten server errors give an event up at once",
+        f"{DELIVERIES}/policy.py",
+        "head.server_errors >= SERVER_ERRORS and now - first >= SERVER_ERRORS_OVER",
+        "head.server_errors >= 2",
+        40,
+    ),
+    Mutation(
+        "what is told of attempts did not happen",
+        f"{DELIVERIES}/context.py",
+        "            status=answer.status,",
+        "            status=answer.status or 504,",
+        40,
+    ),
+)
+
+ORDERS = (
+    Mutation(
+        "a skip goes to where the log ends now",
+        f"{DELIVERIES}/worker.py",
+        "self.progress.skip_to(order.positions)",
+        "self.progress.skip_to({p: self._context.source.end(p) for p in order.positions})",
+        100,
+    ),
+    Mutation(
+        "a resume leaves an endpoint disabled",
+        f"{DELIVERIES}/worker.py",
+        "            self.progress.start_afresh()\n",
+        "",
+        40,
+    ),
+    Mutation(
+        "a pause is ignored",
+        f"{DELIVERIES}/worker.py",
+        "            and not subscription.paused\n",
+        "",
+        20,
+    ),
+    Mutation(
+        "an owner goes on with the old URL",
+        f"{DELIVERIES}/worker.py",
+        "        self.progress.subscription = subscription.for_lanes()\n",
+        "        if subscription.url == before.url:\n"
+        "            self.progress.subscription = subscription.for_lanes()\n",
+        20,
+    ),
+    Mutation(
+        "a new order takes the place of those that wait",
+        SERVICE,
+        "orders=(*kept, *open_orders, order)",
+        "orders=(*kept, order)",
+        100,
+    ),
+    Mutation(
+        "a new URL is answered and not kept",
+        SERVICE,
+        "self._ordered(replace(after, url=change.url), OrderKind.FRESH)",
+        "self._ordered(after, OrderKind.FRESH)",
+        20,
+    ),
+    Mutation(
+        "a filter holds from the beginning",
+        f"{DELIVERIES}/subscription.py",
+        "if ref.offset >= each.since.get(ref.partition, 0):",
+        "if ref.offset >= 0:",
+        40,
+    ),
+    Mutation(
+        "what arrived while a filter was changed is not looked for",
+        f"{DELIVERIES}/worker.py",
+        "            self._look_back(before)\n",
+        "            pass\n",
+        100,
+    ),
+    Mutation(
+        "a subscription from the earliest starts now",
+        SERVICE,
+        'start=ends if wanted.start == "now" else dict.fromkeys(ends, 0),',
+        "start=ends,",
+        40,
+    ),
+    Mutation(
+        "a subscription from now starts where the view happens to be",
+        SERVICE,
+        "        ends = _of_entries(await self._tail.catch_up())\n        now =",
+        "        ends = _of_entries(self._tail._view.positions)\n        now =",
+        100,
+    ),
+    Mutation(
+        "a change is made to what the view happens to hold",
+        SERVICE,
+        "            ends = _of_entries(await self._tail.catch_up())\n            known =",
+        "            ends = _of_entries(self._tail._view.positions)\n            known =",
+        100,
+    ),
+)
+
+WRITES = (
+    Mutation(
+        "a withdrawal is a tombstone",
+        "shared/slugline/events.py",
+        "        value=orjson.dumps(value),\n",
+        "        value=None if event.type is EventType.ENTRY_DELETED else orjson.dumps(value),\n",
+        10,
+    ),
+    Mutation(
+        "an event's id does not follow from the one before it",
+        f"{INGEST}/plan.py",
+        "id=event_id(subject, previous),",
+        "id=event_id(subject, None),",
+        40,
+    ),
+    Mutation(
+        "times follow the clock alone",
+        f"{INGEST}/plan.py",
+        "return max(self.now, self.state.newest[1]) if self.state.newest else self.now",
+        "return self.now",
+        100,
+    ),
+    Mutation(
+        "an event names the one before it of its entry alone",
+        f"{INGEST}/plan.py",
+        "previous=newest,",
+        "previous=previous,",
+        40,
+    ),
+    Mutation(
+        "a write does not read to the end of the log first",
+        f"{INGEST}/writer.py",
+        "        async with self._locked(blog_id) as lock:\n"
+        "            await self._tail.catch_up([ENTRIES])\n"
+        "            await self._mend(blog_id)\n"
+        "            plan =",
+        "        async with self._locked(blog_id) as lock:\n            plan =",
+        40,
+    ),
+    Mutation(
+        "two writes to a blog at once",
+        f"{INGEST}/writer.py",
+        "held = self._locks.setdefault(blog_id, _Lock(asyncio.Lock()))",
+        "held = _Lock(asyncio.Lock())",
+        40,
+    ),
+    Mutation(
+        "a blog is free again while a write's outcome is unknown",
+        f"{INGEST}/writer.py",
+        "                self._keep_until_read(blog_id, lock)\n                raise\n"
+        "            return self._written(plan, blog_id, again)",
+        "                raise\n            return self._written(plan, blog_id, again)",
+        100,
+    ),
+    Mutation(
+        "what came back unknowingly is not withdrawn again",
+        f"{INGEST}/writer.py",
+        "        if undone:\n",
+        "        if undone and not undone:\n",
+        100,
+    ),
+    Mutation(
+        "a withdrawn entry keeps its text",
+        f"{INGEST}/withdrawals.py",
+        "        updated=at,\n        inferred=entry.inferred,",
+        "        updated=at,\n        body_text=entry.body_text,\n        inferred=entry.inferred,",
+        20,
+    ),
+)
+
+VIEWS = (
+    Mutation(
+        "the highest base counts",
+        f"{VIEW}/entry_tables.py",
+        "        elif is_base(record.key):  # the lowest offset counts, and records come in order\n"
+        "            return\n",
+        "        elif is_base(record.key):\n            self._bases[record.partition] = base_of(record)\n",
+        10,
+    ),
+    Mutation(
+        "sequences do not count from a base",
+        f"{VIEW}/entries.py",
+        "return self._bases[partition] + offset",
+        "return self._bases[partition] * 0 + offset",
+        5,
+    ),
+    Mutation(
+        "a withdrawal leaves the text of earlier revisions",
+        f"{VIEW}/entry_tables.py",
+        "            self._db.execute(_TAKE_TEXT, subject)\n",
+        "",
+        40,
+    ),
+    Mutation(
+        "bodies that are kept at hand outlive a withdrawal",
+        f"{DELIVERIES}/source.py",
+        "if self._withdrawals != self._entries.withdrawals:",
+        "if self._withdrawals > self._entries.withdrawals:",
+        100,
+    ),
+    Mutation(
+        "a record that repeats an event is one more event",
+        f"{VIEW}/entry_tables.py",
+        "                return\n            self._supersede(",
+        "                pass\n            self._supersede(",
+        100,
+    ),
+    Mutation(
+        "events are read in the order of their times",
+        f"{VIEW}/entries.py",
+        "WHERE place >= ? AND place < ? ORDER BY place LIMIT ?",
+        "WHERE place >= ? AND place < ? ORDER BY ce_time LIMIT ?",
+        100,
+    ),
+    Mutation(
+        "revisions are kept for an hour",
+        f"{VIEW}/entry_tables.py",
+        "(to_micros(now - REVISIONS_KEPT), limit)",
+        "(to_micros(now - timedelta(hours=1)), limit)",
+        100,
+    ),
+    Mutation(
+        "the log keeps no revision",
+        "shared/slugline/topics.py",
+        "name=ENTRIES, compact=True, min_compaction_lag=timedelta(days=7)",
+        "name=ENTRIES, compact=True, min_compaction_lag=timedelta(0)",
+        100,
+    ),
+    Mutation(
+        "a gap is never told",
+        f"{DELIVERIES}/lane.py",
+        "return self._gap(ref) or Delivery(",
+        "return Delivery(",
+        100,
+    ),
+    Mutation(
+        "a gap is told for every event",
+        f"{DELIVERIES}/lane.py",
+        "self._progress.gaps[self._p] = self._context.source.end(self._p)",
+        "self._progress.gaps[self._p] = delivery.ref.offset + 1",
+        100,
+    ),
+    Mutation(
+        "a gap is told after a day",
+        f"{DELIVERIES}/lane.py",
+        "old = ref.written_at < self._context.clock.now() - REVISIONS_KEPT",
+        "old = ref.written_at < self._context.clock.now() - REVISIONS_KEPT / 7",
+        100,
+    ),
+    Mutation(
+        "what retention took is waited for",
+        f"{VIEW}/tail.py",
+        "        self._skip_what_is_gone(begins)\n",
+        "",
+        100,
+    ),
+    Mutation(
+        "whoever waits for the view is woken too early",
+        f"{VIEW}/tail.py",
+        "due = [waiter for waiter in self._waiting if self._has(waiter[0])]",
+        "due = list(self._waiting)",
+        40,
+    ),
+    Mutation(
+        "a feed is filled by the order of arrival",
+        f"{FEEDS}/window.py",
+        "return -mark.published, mark.entry_id",
+        "return -mark.published, str(hash(mark) % id(mark))",
+        40,
+    ),
+)
+
+BODIES = (
+    Mutation(
+        "a signature leaves out the last byte",
+        f"{DELIVERIES}/signing.py",
+        "    inner.update(body)\n",
+        "    inner.update(body[:-1])\n",
+        5,
+    ),
+    Mutation(
+        "a signature is of ten minutes",
+        f"{DELIVERIES}/signing.py",
+        "timestamp = int(now.timestamp())",
+        "timestamp = int(now.timestamp()) // 600 * 600",
+        5,
+    ),
+    Mutation(
+        "a body says what its entry says now",
+        f"{VIEW}/entries.py",
+        '{REF}, superseded_at, ce_previous, data FROM event"',
+        "{REF}, superseded_at, ce_previous, (SELECT data FROM event AS newest WHERE"
+        " newest.blog_id = event.blog_id AND newest.entry_id = event.entry_id"
+        ' AND newest.superseded_at IS NULL) FROM event"',
+        20,
+    ),
+    Mutation(
+        "the webhook-id is the entry's",
+        f"{DELIVERIES}/lane.py",
+        "Delivery(ref, ref.id, ref.type, body)",
+        'Delivery(ref, f"{ref.blog_id}|{ref.entry_id}", ref.type, body)',
+        5,
+    ),
+    Mutation(
+        "a body says when it was rendered",
+        f"{DELIVERIES}/body.py",
+        "return _bounded(event.type, rfc3339(event.time), data)",
+        "return _bounded(event.type, rfc3339(__import__('datetime').datetime.now("
+        "__import__('datetime').UTC)), data)",
+        5,
+    ),
+)
+
+MUTATIONS = (
+    *LEASE_AND_CLAIMS,
+    *CURSORS,
+    *LANES,
+    *ANSWERS,
+    *ORDERS,
+    *WRITES,
+    *VIEWS,
+    *BODIES,
+)
