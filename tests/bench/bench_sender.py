@@ -1,6 +1,6 @@
 """Deliveries per CPU-second: our sender, signing each attempt, against a bare aiohttp client.
 
-`python -m tests.bench.bench_sender [--json FILE]`. The aiohttp loop posts bytes that were signed
+`python -m tests.bench.bench_sender [--json FILE] [--quick]`. The aiohttp loop posts bytes that were signed
 beforehand, reads the answers and does nothing else. The receiver is another process; rounds are
 interleaved; CPU time is the sending process's. Both run on uvloop.
 """
@@ -11,19 +11,15 @@ import statistics
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import aiohttp
-import click
 import orjson
 import trustme
 import uvloop
-from rich.console import Console
-from rich.table import Table
 
 from slugline.clock import SystemClock
 from slugline.egress import EgressGuard, SystemResolver
@@ -31,25 +27,15 @@ from slugline_syndicate.deliveries.exchange import Request
 from slugline_syndicate.deliveries.sender import Sender, open_sender
 from slugline_syndicate.deliveries.signing import signed_headers
 from tests.bench.receiving import receiver
+from tests.bench.report import Report, Row, command
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-EVENTS, SUBSCRIPTIONS, ROUNDS = 200, 50, 7
+EVENTS, SUBSCRIPTIONS, ROUNDS, QUICK_ROUNDS = 200, 50, 7, 2
 TARGETS = {"plain": 2.5, "TLS": 1.8}
 
 Events = list[tuple[str, bytes]]
 #: Posts every event to one URL, one after the other.
 Post = Callable[[str, Events], Coroutine[None, None, None]]
-
-
-@dataclass(frozen=True)
-class Result:
-    """Deliveries per CPU-second, the median of the rounds, and their ratio."""
-
-    transport: str
-    ours: float
-    aiohttp: float
-    ratio: float
-    target: float
 
 
 def events() -> Events:
@@ -96,7 +82,7 @@ async def cost(post: Post, base: str, given: Events) -> float:
     return EVENTS * SUBSCRIPTIONS / (time.process_time() - before)
 
 
-async def compare(base: str, transport: str, tls: ssl.SSLContext) -> Result:
+async def compare(base: str, transport: str, tls: ssl.SSLContext, rounds: int) -> Row:
     """Both, in turn, against the same receiver."""
     given = events()
     signed = {
@@ -114,12 +100,18 @@ async def compare(base: str, transport: str, tls: ssl.SSLContext) -> Result:
     ):
         posts = {"ours": ours(sender), "aiohttp": bare(session, signed)}
         found: dict[str, list[float]] = {name: [] for name in posts}
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for name, post in posts.items():
                 found[name].append(await cost(post, base, given))
     medians = {name: statistics.median(values[1:]) for name, values in found.items()}
     ratio = medians["ours"] / medians["aiohttp"]
-    return Result(transport, medians["ours"], medians["aiohttp"], ratio, TARGETS[transport])
+    return Row(
+        name=f"the sender alone, signing, {transport}, to a bare aiohttp loop",
+        value=medians["ours"],
+        unit="posts per CPU-second",
+        baseline=medians["aiohttp"],
+        ratio=ratio,
+    )
 
 
 @contextmanager
@@ -133,39 +125,18 @@ def certified() -> Iterator[tuple[Path, ssl.SSLContext]]:
         yield Path(folder) / "pem", tls
 
 
-def measure() -> list[Result]:
+def measure(quick: bool) -> Report:
     """Plain, then TLS."""
+    rounds = QUICK_ROUNDS if quick else ROUNDS
     with certified() as (certificate, tls):
         with receiver() as port:
-            plain = uvloop.run(compare(f"http://127.0.0.1:{port}", "plain", tls))
+            plain = uvloop.run(compare(f"http://127.0.0.1:{port}", "plain", tls, rounds))
         with receiver(certificate) as port:
-            secure = uvloop.run(compare(f"https://127.0.0.1:{port}", "TLS", tls))
-    return [plain, secure]
+            secure = uvloop.run(compare(f"https://127.0.0.1:{port}", "TLS", tls, rounds))
+    return Report([plain, secure])
 
 
-def table(results: list[Result]) -> Table:
-    """For people."""
-    shown = Table("", "ours", "bare aiohttp", "ratio", "target")
-    for r in results:
-        shown.add_row(
-            r.transport,
-            f"{r.ours:,.0f}",
-            f"{r.aiohttp:,.0f}",
-            f"{r.ratio:.2f}",
-            f"≥ {r.target}",
-        )
-    shown.title = f"deliveries per CPU-second, {EVENTS} events × {SUBSCRIPTIONS} subscriptions"
-    return shown
-
-
-@click.command(help=__doc__)
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Write the figures to FILE.")
-def main(file: Path | None) -> None:
-    results = measure()
-    Console().print(table(results))
-    if file:
-        file.write_bytes(orjson.dumps([asdict(r) for r in results], option=orjson.OPT_INDENT_2))
-
+main = command(__doc__, measure)
 
 if __name__ == "__main__":
     main()

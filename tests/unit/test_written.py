@@ -1,39 +1,43 @@
-"""When a record was first written, in a log and in copies of it."""
+"""What a process wrote itself is not decoded again; and the metrics that are counted with each delivery."""
 
-from dataclasses import replace
-from datetime import timedelta
+from prometheus_client import generate_latest
 
-import pytest
-
-from slugline.log import StoredRecord
-from slugline.log.written import WRITTEN_HEADER, kept, written_at
-from slugline.topics import ENTRIES
-from tests.builders import NOON
-
-RECORD = StoredRecord(
-    topic=ENTRIES, partition=0, offset=1, written_at=NOON, key=b"k", value=b"v", headers=()
-)
-LATER = NOON + timedelta(days=3, microseconds=17)
+from slugline.telemetry import Metrics
+from slugline_syndicate.deliveries.written import MOST, Written
 
 
-def copied(record: StoredRecord) -> StoredRecord:
-    return replace(record, headers=kept(record), written_at=LATER)
+def test_a_number_is_known_once_by_the_exact_bytes() -> None:
+    written = Written()
+    written.note(b"[1]", 7)
+
+    assert written.take(b"[2]") is None
+    assert written.take(b"[1]") == 7
+    assert written.take(b"[1]") is None
 
 
-def test_a_record_was_written_when_its_log_says() -> None:
-    assert written_at(RECORD) == NOON
+def test_what_is_never_read_back_does_not_pile_up() -> None:
+    written = Written()
+    for n in range(MOST + 1):
+        written.note(b"%d" % n, n)
+
+    assert written.take(b"0") is None
+    assert written.take(b"%d" % MOST) == MOST
 
 
-def test_a_copied_record_was_written_when_the_first_log_said() -> None:
-    assert written_at(copied(RECORD)) == NOON
-    assert written_at(copied(copied(RECORD))) == NOON
-    assert kept(copied(RECORD)) == kept(RECORD)
+def test_deliveries_are_counted_by_outcome_and_attempts_by_duration() -> None:
+    metrics = Metrics()
+    metrics.deliveries.count("delivered")
+    metrics.deliveries.count("delivered")
+    metrics.deliveries.count("dead")
+    for seconds in (0.005, 0.02, 11.0):
+        metrics.attempt_seconds.observe(seconds)
 
+    lines = generate_latest(metrics.registry).decode().splitlines()
 
-def test_headers_that_were_there_stay() -> None:
-    assert kept(replace(RECORD, headers=(("ce_id", b"1"),)))[0] == ("ce_id", b"1")
-
-
-@pytest.mark.parametrize("value", [b"soon", b"\xff", b"2026-11-22T12:00:00"])
-def test_a_header_that_is_no_time_does_not_count(value: bytes) -> None:
-    assert written_at(replace(RECORD, headers=((WRITTEN_HEADER, value),))) == NOON
+    assert 'slugline_deliveries_total{outcome="delivered"} 2.0' in lines
+    assert 'slugline_deliveries_total{outcome="dead"} 1.0' in lines
+    assert 'slugline_attempt_seconds_bucket{le="0.005"} 1.0' in lines
+    assert 'slugline_attempt_seconds_bucket{le="0.025"} 2.0' in lines
+    assert 'slugline_attempt_seconds_bucket{le="10.0"} 2.0' in lines
+    assert 'slugline_attempt_seconds_bucket{le="+Inf"} 3.0' in lines
+    assert "slugline_attempt_seconds_count 3.0" in lines

@@ -1,11 +1,9 @@
 """What every worker of a process shares, and how one attempt is made."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from random import Random
-
-from prometheus_client import Counter
 
 from slugline.clock import Clock
 from slugline.log import Log
@@ -33,15 +31,6 @@ class Context:
     gate: Gate
     moved: Callable[[Progress], None]
     metrics: Metrics
-    #: A label is looked up once, not with every delivery.
-    _outcomes: dict[str, Counter] = field(default_factory=dict)
-
-    def count(self, outcome: str) -> None:
-        """Count a delivery in the metrics."""
-        counter = self._outcomes.get(outcome)
-        if counter is None:
-            counter = self._outcomes[outcome] = self.metrics.deliveries.labels(outcome)
-        counter.inc()
 
     def soon(self) -> datetime:
         """When to try again after a fault of our own."""
@@ -49,11 +38,17 @@ class Context:
 
 
 async def attempt(
-    context: Context, progress: Progress, event_id: str, kind: str, number: int, body: bytes
+    context: Context,
+    progress: Progress,
+    event_id: str,
+    kind: str,
+    number: int,
+    body: bytes,
+    started: datetime,
 ) -> Answer:
-    """Send *body*, signed now, and note what came of it: the caller tells that *progress* moved."""
+    """Send *body*, signed as *started* now, and note what came of it: the caller tells that
+    *progress* moved."""
     subscription = progress.subscription
-    started = context.clock.now()
     try:
         secrets = [context.unseal(sealed) for sealed in subscription.secrets]
     except SealBrokenError as error:
@@ -64,15 +59,6 @@ async def attempt(
         answer = await context.exchange.post(Request(subscription.url, headers, body))
         seconds = answer.duration.total_seconds()
         context.metrics.attempt_seconds.observe(seconds)
-    progress.note(
-        Attempt(
-            event=event_id,
-            type=kind,
-            number=number,
-            status=answer.status,
-            error=answer.error,
-            started=started,
-            duration_ms=round(seconds * 1000),
-        )
-    )
+    took = round(seconds * 1000)
+    progress.note(Attempt(event_id, kind, number, answer.status, answer.error, started, took))
     return answer

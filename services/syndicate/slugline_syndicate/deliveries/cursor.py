@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
 
-from slugline.clock import parse_rfc3339, rfc3339
+from slugline.clock import parse_rfc3339
 from slugline.codec import whole
 from slugline.errors import UndecodableRecordError
 from slugline.log import Record
@@ -37,17 +36,15 @@ def encode_cursor(cursor: Cursor) -> Record:
     """*cursor* as a record of the cursors topic."""
     value: dict[str, Any] = {
         "epoch": cursor.epoch,
-        "positions": {str(p): offset for p, offset in cursor.positions.items()},
+        "positions": cursor.positions,
         "order": cursor.order,
-        "health": _packed(cursor.health, _HEALTHY, _HEALTH),
+        "health": _packed(cursor.health, _HEALTH),
     }
     if cursor.heads:
-        value["heads"] = {
-            str(p): _packed(head, _UNTRIED, _HEAD) for p, head in cursor.heads.items()
-        }
+        value["heads"] = {p: _packed(head, _HEAD) for p, head in cursor.heads.items()}
     if cursor.gaps:
-        value["gaps"] = {str(p): offset for p, offset in cursor.gaps.items()}
-    return _record(cursor.subscription_id, orjson.dumps(value))
+        value["gaps"] = cursor.gaps
+    return _record(cursor.subscription_id, orjson.dumps(value, option=_OPTIONS))
 
 
 def deleted_cursor(subscription_id: str) -> Record:
@@ -83,24 +80,25 @@ def decode_cursor(subscription_id: str, value: bytes) -> Cursor:
 State = TypeVar("State", Health, Head)
 
 # Cursors are written and read all the time: what is the same for all of them is looked up once.
-_HEALTH = tuple(f.name for f in fields(Health))
-_HEAD = tuple(f.name for f in fields(Head))
-_HEALTHY, _UNTRIED = Health(), Head(offset=-1)
+_HEALTH = {f.name: getattr(Health(), f.name) for f in fields(Health)}
+_HEAD = {f.name: getattr(Head(offset=-1), f.name) for f in fields(Head)}
+#: Partitions are numbers here and text in JSON; instants are written as `rfc3339` writes them.
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
 _INSTANTS = frozenset(
     {"failing_since", "until", "disabled_at", "last_success", "first_server_error"}
 )
 
 
-def _packed(state: State, default: State, names: tuple[str, ...]) -> dict[str, Any]:
-    pairs = [(name, getattr(state, name)) for name in names]
+def _packed(state: State, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs from *defaults*."""
     return {
-        name: rfc3339(value) if isinstance(value, datetime) else value
-        for name, value in pairs
-        if value != getattr(default, name)
+        name: value
+        for name, default in defaults.items()
+        if (value := getattr(state, name)) is not default and value != default
     }
 
 
-def _unpacked(kind: type[State], value: Mapping[str, Any], names: tuple[str, ...]) -> State:
+def _unpacked(kind: type[State], value: Mapping[str, Any], names: Mapping[str, Any]) -> State:
     known: dict[str, Any] = {
         n: parse_rfc3339(v) if n in _INSTANTS and v else v for n, v in value.items() if n in names
     }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import orjson
 
@@ -10,8 +11,7 @@ from slugline.log import Record
 from slugline.topics import ATTEMPTS, DEAD_LETTERS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One HTTP try. *number* counts from 1 within a delivery; *started* is in UTC."""
 
     event: str
@@ -41,7 +41,21 @@ class DeadLetter:
 
 def encode_attempts(subscription_id: str, attempts: Sequence[Attempt]) -> Record:
     """The attempts of one flush as one record."""
-    value = orjson.dumps(list(attempts), option=orjson.OPT_UTC_Z)
+    value = orjson.dumps(
+        [
+            {
+                "event": event,
+                "type": kind,
+                "number": number,
+                "status": status,
+                "error": error,
+                "started": started,
+                "duration_ms": duration_ms,
+            }
+            for event, kind, number, status, error, started, duration_ms in attempts
+        ],
+        option=orjson.OPT_UTC_Z,
+    )
     key = subscription_id.encode()
     return Record(topic=ATTEMPTS, key=key, value=value, partition_key=key)
 

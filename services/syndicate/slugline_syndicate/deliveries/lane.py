@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from slugline_syndicate.deliveries.body import gap_body, own_id
 from slugline_syndicate.deliveries.context import Context, attempt
 from slugline_syndicate.deliveries.exchange import Answer
 from slugline_syndicate.deliveries.history import DeadLetter, encode_dead_letter
-from slugline_syndicate.deliveries.policy import Head, Verdict, is_trouble, judge
+from slugline_syndicate.deliveries.policy import Head, Verdict, is_routine, is_trouble, judge
 from slugline_syndicate.deliveries.progress import Progress
 
 logger = structlog.get_logger()
@@ -60,27 +61,28 @@ class Lane:
 
     async def step(self) -> Step:
         """Do what comes next: one attempt, or none."""
-        ref = await self._next()
+        ref = self._at_hand() or await self._next()
         if ref is None:
             return Step.IDLE
-        letter = self._progress.letter(ref)
-        if letter is not None:
-            return await self._bury(ref, letter)
-        delivery = self._delivery(ref)
+        context, progress = self._context, self._progress
+        if self._p in progress.doomed:
+            letter = progress.letter(ref)
+            if letter is not None:
+                return await self._bury(ref, letter)
+        now = context.clock.now()
+        delivery = self._delivery(ref, now)
         if delivery is None:
             self._pass(ref, "superseded")
             return Step.NEXT
-        head = self._progress.head(ref)
         self._waited = True
+        number = progress.tried(ref) + 1
         answer = await attempt(
-            self._context,
-            self._progress,
-            delivery.id,
-            delivery.type,
-            head.attempts + 1,
-            delivery.body,
+            context, progress, delivery.id, delivery.type, number, delivery.body, now
         )
-        return await self._settle(delivery, head, answer)
+        if is_routine(progress.health, answer, context.clock.now()):
+            self._done(delivery, "delivered")
+            return Step.NEXT
+        return await self._settle(delivery, progress.head(ref), answer)
 
     def hold_after_fault(self) -> None:
         """Something of ours broke: the same event again, in a while."""
@@ -89,18 +91,25 @@ class Lane:
 
     # --- what comes next ----------------------------------------------------------------------------
 
+    def _at_hand(self) -> EventRef | None:
+        """The next event that is wanted, with the position at it, of those that were read."""
+        progress, p = self._progress, self._p
+        if p in progress.missed:
+            return self._due(progress.missed[p][0])
+        for ref in self._ahead:
+            progress.look_on_from(p, ref.offset)
+            if progress.subscription.wants(ref):
+                return self._due(ref)
+            progress.look_on_from(p, ref.offset + 1)
+        return None
+
     async def _next(self) -> EventRef | None:
         """The next event that is wanted, with the position at it; None: there is none yet."""
         progress, source = self._progress, self._context.source
         while True:
-            missed = progress.missed.get(self._p)
-            if missed:
-                return self._due(missed[0])
-            for ref in self._ahead:
-                progress.look_on_from(self._p, ref.offset)
-                if progress.subscription.wants(ref):
-                    return self._due(ref)
-                progress.look_on_from(self._p, ref.offset + 1)
+            ref = self._at_hand()
+            if ref is not None:
+                return ref
             if not self._waited:
                 await self._context.clock.sleep(0)
             self._waited = False
@@ -115,28 +124,24 @@ class Lane:
         self._progress.behind[self._p] = ref.written_at
         return ref
 
-    def _delivery(self, ref: EventRef) -> Delivery | None:
+    def _delivery(self, ref: EventRef, now: datetime) -> Delivery | None:
         """What to send for *ref*; None: something newer takes its place."""
         body = self._context.source.body(ref)
-        if body is None or self._in_gap(ref):
+        if body is None or (self._p in self._progress.gaps and self._in_gap(ref)):
             return None
-        return self._gap(ref) or Delivery(ref, ref.id, ref.type, body)
+        if ref.written_at < now - REVISIONS_KEPT and self._p not in self._progress.gaps:
+            return self._gap(ref)
+        return Delivery(ref, ref.id, ref.type, body)
 
     def _in_gap(self, ref: EventRef) -> bool:
         """Whether *ref* is passed by because a newer revision comes, the gap having been told."""
-        until = self._progress.gaps.get(self._p)
-        if until is None:
-            return False
-        if ref.offset >= until:
+        if ref.offset >= self._progress.gaps[self._p]:
             del self._progress.gaps[self._p]
             return False
         return self._context.source.superseded(ref)
 
-    def _gap(self, ref: EventRef) -> Delivery | None:
-        """The telling of a gap, where revisions before *ref* may be missing and nobody said so yet."""
-        old = ref.written_at < self._context.clock.now() - REVISIONS_KEPT
-        if not old or self._p in self._progress.gaps:
-            return None
+    def _gap(self, ref: EventRef) -> Delivery:
+        """The telling of a gap: revisions before *ref* may be missing, and nobody said so yet."""
         name = self._progress.subscription.id
         kind = EventType.SUBSCRIPTION_GAP
         body = gap_body(name, self._context.source.sequence(ref), rfc3339(ref.time))
@@ -160,7 +165,7 @@ class Lane:
             logger.warning(
                 "attempt.our_fault", subscription_id=progress.subscription.id, reason=answer.error
             )
-        context.count(_outcome(answer))
+        context.metrics.deliveries.count(_outcome(answer))
         self._hold(judged.head)
         return Step.HOLD
 
@@ -198,12 +203,12 @@ class Lane:
         self._progress.gaps[self._p] = self._context.source.end(self._p)
         self._progress.heads.pop(self._p, None)
         self._progress.doomed.pop(self._p, None)
-        self._context.count("gap")
+        self._context.metrics.deliveries.count("gap")
         self._context.moved(self._progress)
 
     def _pass(self, ref: EventRef, outcome: str) -> None:
         self._progress.pass_by(ref)
-        self._context.count(outcome)
+        self._context.metrics.deliveries.count(outcome)
         self._context.moved(self._progress)
 
     def _hold(self, head: Head) -> None:

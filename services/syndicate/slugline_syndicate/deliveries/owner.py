@@ -221,8 +221,7 @@ class Owner:
     def _events_arrived(self, refs: Sequence[EventRef]) -> None:
         for ref in refs:
             for worker in self._matcher.of(ref.blog_id):
-                if worker.subscription.wants(ref):
-                    worker.wake(ref)
+                worker.arrived(ref)
 
     def _subscriptions_changed(self, names: Sequence[str]) -> None:
         for name in names:

@@ -99,6 +99,11 @@ def judge(health: Health, head: Head, answer: Answer, now: datetime, rng: Random
     return _refused(health, tried, answer, now)
 
 
+def is_routine(health: Health, answer: Answer, now: datetime) -> bool:
+    """Whether *answer* is one more success of a healthy endpoint: `judge` would change nothing."""
+    return answer.success and health.until is None and _is_known_healthy(health, now)
+
+
 def is_trouble(answer: Answer) -> bool:
     """Whether *answer* speaks against the endpoint and not against the one event."""
     status = answer.status

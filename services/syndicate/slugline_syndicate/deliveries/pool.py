@@ -19,8 +19,10 @@ class Pool:
     def take(self, url: str) -> Connection | None:
         """A connection to *url* that was open a moment ago."""
         while idle := self._idle.get(url):
-            connection = idle[-1]
-            self._drop(connection)
+            connection = idle.pop()
+            if not idle:
+                del self._idle[url]
+            self._all.end(connection)
             if not connection.closed:
                 return connection
         return None

@@ -73,12 +73,16 @@ class Progress:
 
     # --- what others ask ----------------------------------------------------------------------------
 
-    def cursor(self) -> Cursor:
-        """The cursor as it should stand in the log now."""
-        behind, end = self.behind, self._end
+    def ends(self) -> list[int]:
+        """How far the view has read each partition: the same for all that work from one view."""
+        return [self._end(p) for p in range(len(self._positions))]
+
+    def cursor(self, ends: Sequence[int] | None = None) -> Cursor:
+        """The cursor as it should stand in the log now. *ends*, where they were asked for already."""
+        behind = self.behind
+        seen = enumerate(zip(self._positions, ends or self.ends(), strict=True))
         positions = {
-            p: offset if p in behind else max(offset, end(p))
-            for p, offset in enumerate(self._positions)
+            p: offset if offset >= end or p in behind else end for p, (offset, end) in seen
         }
         for p, missed in self.missed.items():
             positions[p] = min(positions[p], missed[0].offset)
@@ -144,6 +148,10 @@ class Progress:
         head = self.heads.get(ref.partition)
         return head if head and head.offset == ref.offset else Head(offset=ref.offset)
 
+    def tried(self, ref: EventRef) -> int:
+        """How many attempts of *ref* were charged."""
+        return self.head(ref).attempts if ref.partition in self.heads else 0
+
     def pass_by(self, ref: EventRef) -> None:
         """*ref* is delivered, dead or superseded: on with the next."""
         p = ref.partition
@@ -151,7 +159,8 @@ class Progress:
             self.look_on_from(p, ref.offset + 1)
         if p in self.doomed and self.letter(ref):
             del self.doomed[p]
-        self.heads.pop(p, None)
+        if p in self.heads:
+            del self.heads[p]
         self.behind[p] = None
 
     def letter(self, ref: EventRef) -> DeadLetter | None:
@@ -202,7 +211,8 @@ class Progress:
     def note(self, attempt: Attempt) -> None:
         """Keep *attempt* for the next flush."""
         self.attempts.append(attempt)
-        del self.attempts[:-ATTEMPTS_WAITING]
+        if len(self.attempts) > ATTEMPTS_WAITING:
+            del self.attempts[0]
 
     def take_attempts(self) -> list[Attempt]:
         """The attempts that wait to be written; they are the caller's now."""

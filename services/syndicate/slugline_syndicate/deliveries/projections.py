@@ -14,9 +14,12 @@ from slugline.log.written import written_at
 from slugline.topics import ATTEMPTS, CURSORS, DEAD_LETTERS, SUBSCRIPTIONS, is_claim, is_own
 from slugline_syndicate.deliveries.cursor import Cursor, decode_cursor
 from slugline_syndicate.deliveries.subscription import Subscription, decode_subscription
+from slugline_syndicate.deliveries.written import Written
 
 #: Attempts kept of each subscription.
 ATTEMPTS_KEPT = 500
+#: Attempts that may be kept beyond those: they are dropped so many at once.
+PRUNED_AT = 100
 #: How long a dead letter is kept.
 DEAD_LETTERS_KEPT = timedelta(days=30)
 
@@ -110,6 +113,8 @@ class CursorsView:
         self._zombie_listeners: list[Callable[[str], None]] = []
         self._claims: dict[int, int] = {}
         self._zombies: list[str] = []
+        #: The epochs of cursors that this process wrote.
+        self.written = Written()
 
     def bind(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -134,7 +139,9 @@ class CursorsView:
         if record.value is None:
             self._db.execute("DELETE FROM cursor WHERE id = ?", (name,))
             return
-        epoch = decode_cursor(name, record.value).epoch
+        epoch = self.written.take(record.value)
+        if epoch is None:
+            epoch = decode_cursor(name, record.value).epoch
         changed = self._db.execute(
             "INSERT INTO cursor VALUES (?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
             " epoch = excluded.epoch, data = excluded.data WHERE epoch <= excluded.epoch",
@@ -234,27 +241,32 @@ class AttemptsView:
                           PRIMARY KEY(subscription, total)) WITHOUT ROWID;
     """
 
+    def __init__(self) -> None:
+        #: How many attempts the records hold that this process wrote.
+        self.written = Written()
+
     def bind(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def apply(self, record: StoredRecord) -> None:
         name = record.key.decode(errors="replace")
-        count = len(_attempts(record.value)) if record.value else 0
+        count = self._count(record.value) if record.value else 0
         if not count:
             return
-        (before,) = self._db.execute(
-            "SELECT ifnull(max(total), 0) FROM attempts WHERE subscription = ?", (name,)
-        ).fetchone()
-        total = before + count
-        self._db.execute(
-            "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)",
-            (name, total, record.offset, record.value),
+        ((total,),) = self._db.execute(
+            "INSERT INTO attempts SELECT ?1, ifnull(max(total), 0) + ?2, ?3, ?4 FROM attempts"
+            " WHERE subscription = ?1 RETURNING total",
+            (name, count, record.offset, record.value),
         )
-        if total > ATTEMPTS_KEPT:
+        surplus = total - ATTEMPTS_KEPT
+        if surplus > 0 and surplus // PRUNED_AT != (surplus - count) // PRUNED_AT:
             self._db.execute(
-                "DELETE FROM attempts WHERE subscription = ? AND total <= ?",
-                (name, total - ATTEMPTS_KEPT),
+                "DELETE FROM attempts WHERE subscription = ? AND total <= ?", (name, surplus)
             )
+
+    def _count(self, value: bytes) -> int:
+        count = self.written.take(value)
+        return len(_attempts(value)) if count is None else count
 
     def committed(self) -> None:
         """Nobody listens."""

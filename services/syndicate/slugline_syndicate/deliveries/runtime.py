@@ -83,7 +83,13 @@ class Deliveries:
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._flusher = Flusher(means.log, means.clock, self._flushing_changed)
+        self._flusher = Flusher(
+            means.log,
+            means.clock,
+            self._flushing_changed,
+            means.views.cursors.written,
+            means.views.attempts.written,
+        )
         self._gate = Gate(self._may_send)
         source = EventSource(means.entries, lambda: means.view.positions, means.render)
         context = Context(

@@ -92,11 +92,8 @@ class Sender:
             why, ours = self._reason(error)
             return Answer(error=why, duration=self._since(started), our_fault=ours)
         asked = reply.retry_after
-        return Answer(
-            status=reply.status,
-            retry_after=parse_retry_after(asked, self._clock.now()) if asked else None,
-            duration=self._since(started),
-        )
+        later = parse_retry_after(asked, self._clock.now()) if asked else None
+        return Answer(reply.status, None, later, self._since(started))
 
     async def _post(self, request: Request, started: float) -> Reply:
         prepared = self._prepared(request.url)
@@ -227,12 +224,12 @@ def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
 
 def _whole(head: bytes, request: Request) -> bytes:
     """The request as it goes on the wire. Raises _UnsendableError."""
-    values = "".join([value for _, value in request.headers])
+    _, headers, body = request
+    values = "".join([value for _, value in headers])
     if not (values.isascii() and values.isprintable()):  # a line end would begin another header
         raise _UnsendableError("a header holds a character that no header may hold")
-    lines = "".join([f"{name}: {value}\r\n" for name, value in request.headers])
-    rest = f"{lines}Content-Length: {len(request.body)}\r\n\r\n"
-    return b"".join((head, rest.encode("ascii"), request.body))
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    return b"%bContent-Length: %d\r\n\r\n%b" % (head + lines.encode("ascii"), len(body), body)
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

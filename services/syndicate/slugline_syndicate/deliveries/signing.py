@@ -25,8 +25,7 @@ def signature(secret: str, webhook_id: str, timestamp: int, body: bytes) -> str:
     """`v1,` and the HMAC-SHA256 of `id.timestamp.body`; the key is the decoded secret."""
     keyed_inner, keyed_outer = _keyed(secret)
     inner, outer = keyed_inner.copy(), keyed_outer.copy()
-    inner.update(f"{webhook_id}.{timestamp}.".encode())
-    inner.update(body)
+    inner.update(f"{webhook_id}.{timestamp}.".encode() + body)
     outer.update(inner.digest())
     return "v1," + b2a_base64(outer.digest(), newline=False).decode()
 

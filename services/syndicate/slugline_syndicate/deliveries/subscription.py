@@ -111,7 +111,7 @@ class Subscription:
     def wants(self, ref: EventRef) -> bool:
         """Whether the event at *ref* is to be delivered, by the filter that held at its place."""
         for each in reversed(self.filters):
-            if ref.offset >= each.since.get(ref.partition, 0):
+            if not each.since or ref.offset >= each.since.get(ref.partition, 0):
                 return each.matches(ref)
         return False
 

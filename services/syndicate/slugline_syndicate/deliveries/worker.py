@@ -77,6 +77,11 @@ class Worker:
             self._make_ready(p)
             self.pump()
 
+    def arrived(self, ref: EventRef) -> None:
+        """The event at *ref* has arrived; a lane that is under way comes to it by itself."""
+        if ref.partition not in self._busy and self.subscription.wants(ref):
+            self.wake(ref)
+
     def freeze(self) -> None:
         """Start nothing more, and count nothing as seen from now on: nobody will tell this worker."""
         self._stopping = True
@@ -229,4 +234,5 @@ class Worker:
         name = self.subscription.id
         event_id = own_id(EventType.SUBSCRIPTION_TEST, name, order.number)
         body = test_body(name, order.number, rfc3339(order.at))
-        await attempt(self._context, self.progress, event_id, EventType.SUBSCRIPTION_TEST, 1, body)
+        kind, now = EventType.SUBSCRIPTION_TEST, self._context.clock.now()
+        await attempt(self._context, self.progress, event_id, kind, 1, body, now)
