@@ -97,6 +97,12 @@ class Load:
         """Withdraw *entry*, until that is accepted."""
         await self._accepted("DELETE", blog, entry, None, None)
 
+    async def withdraw_all(self) -> None:
+        """Withdraw every entry that there is; of use once the writers have ended."""
+        for blog, alive in self._alive.items():
+            while alive:
+                await self.withdraw(blog, alive.pop())
+
     async def _accepted(
         self, method: str, blog: str, entry: str, text: str | None, body: dict[str, str] | None
     ) -> None:

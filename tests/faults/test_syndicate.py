@@ -1,14 +1,12 @@
 """Syndicate killed, frozen and cut off on a real Kafka; the simulation's checker decides."""
 
 from slugline.topics import CURSORS
-from tests.faults.installation import Installation, said
+from tests.faults.installation import Installation, Replica, said
 from tests.faults.proxy import Held, Way
 from tests.faults.receivers import Hold
 from tests.simulation.checker import duplicates
 from tests.simulation.receivers import fine, slow
 
-#: Longer than a session: a member that is silent for so long is given up, in seconds.
-PAST_THE_SESSION = 14.0
 #: A replica that cannot reach the log sends for so long at the most: its lease, and the cut.
 LEASE_AND_CUT = 6.5
 
@@ -78,25 +76,31 @@ async def test_replicas_killed_under_load_lose_nothing(installation: Installatio
     assert await installation.settled() == []
 
 
+async def behind(installation: Installation, first: Replica) -> None:
+    """Eight partners so slow that everybody who owns some is behind, *first* among them."""
+    for _ in range(8):
+        await installation.subscribe(slow(installation.clock, 0.5))
+    await installation.owning(first, lambda owned: owned == 6)
+    installation.write(rate=20)
+    await installation.partners.more(300)
+
+
 async def test_a_replica_that_was_frozen_past_its_session_sends_nothing_wrong_once_it_goes_on(
     installation: Installation,
 ) -> None:
     _, first, second = await installation.start_all(ingest=1, syndicate=2)
-    for number in range(8):
-        await installation.subscribe(slow(installation.clock, 0.05 * number))
-    await installation.owning(first, lambda owned: owned == 6)
-    await installation.owning(second, lambda owned: owned == 6)
-    installation.write(rate=20)
-    await installation.partners.more(100)
+    await behind(installation, first)
 
     first.freeze()
     try:
         await installation.owning(second, lambda owned: owned == 12)
-        await installation.clock.sleep(PAST_THE_SESSION - 10)  # so that it has got somewhere
+        await installation.stop_writing()
+        # Whatever it still sends of what it was going to is withdrawn now.
+        await installation.load.withdraw_all()
+        await installation.clock.sleep(LEASE_AND_CUT)
     finally:
         first.thaw()
     await installation.owning(first, lambda owned: owned == 6)
-    await installation.partners.more(100)
 
     assert await installation.settled() == []
 
@@ -107,22 +111,17 @@ async def test_a_replica_that_is_cut_off_from_the_broker_stops_and_another_takes
     await installation.start("ingest")
     first = await installation.start("syndicate", through=way)
     second = await installation.start("syndicate")
-    for _ in range(8):
-        await installation.subscribe(fine())
-    await installation.owning(first, lambda owned: owned == 6)
-    installation.write(rate=20)
-    await installation.partners.more(100)
+    await behind(installation, first)
 
     way.cut()  # partners can still be reached
     await installation.clock.sleep(LEASE_AND_CUT)
     sent = await installation.metric(first, "slugline_attempt_seconds_count")
     await installation.owning(second, lambda owned: owned == 12)
-    await installation.partners.more(200)
     assert sent > 0
     assert await installation.metric(first, "slugline_attempt_seconds_count") == sent
+    await installation.partners.more(100)
     way.mend()
     await installation.owning(first, lambda owned: owned == 6)
-    await installation.partners.more(100)
 
     assert await installation.settled() == []
     assert list(said([first], "log.unreachable"))
