@@ -87,11 +87,15 @@ class Owner:
 
     async def run(self) -> None:
         """Take part in the group until cancelled; then give everything back."""
-        async with self._log.own(CURSORS, GROUP, self.share_changed):
-            while True:
-                await self._context.clock.sleep(HOUR)
-                for worker in self._workers.values():
-                    self._flusher.add(worker.progress)
+        try:
+            async with self._log.own(CURSORS, GROUP, self.share_changed):
+                while True:
+                    await self._context.clock.sleep(HOUR)
+                    for worker in self._workers.values():
+                        self._flusher.add(worker.progress)
+        finally:
+            if self._ending:  # what was being given back when we were told to go
+                await asyncio.wait(self._ending, timeout=2 * CUT)
 
     async def share_changed(self, share: frozenset[int]) -> None:
         """Give up what is no longer ours, within 2 s; acquire what is."""
@@ -100,7 +104,7 @@ class Owner:
             self._acquiring.pop(p).cancel()
         lost = sorted(set(self._epochs) - share)
         if lost:
-            await self._release(lost)
+            await asyncio.shield(self._to_its_end(self._release(lost)))
         for p in sorted(share - set(self._epochs) - set(self._acquiring)):
             self._acquire_soon(p, 0.0)
 
