@@ -34,7 +34,7 @@ from tests.faults.newsroom import Newsroom, newsroom
 from tests.faults.picture import Panel, picture
 from tests.faults.proxy import Way, way_through
 from tests.faults.receiving import Receiving, receiving
-from tests.faults.sampling import Samples, growth
+from tests.faults.sampling import Samples, growth, together
 from tests.faults.schedule import Schedule
 from tests.kafka.broker import Cluster, start_cluster
 
@@ -243,7 +243,7 @@ class LongRun:
         if self._plan.minutes < TELLING:
             return
         samples = self.report.samples
-        for kind, series in (("memory", samples.memory), ("files", samples.files)):
+        for kind, series in (("memory", samples.memory), ("files", together(samples.files))):
             share, least = FLAT[kind]
             for name, each in series.items():
                 more = growth(each, self._plan.seconds)

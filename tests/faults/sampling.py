@@ -71,8 +71,17 @@ def _size(files: Iterable[Path]) -> int:
     return total
 
 
+def together(kind: dict[str, Series]) -> dict[str, Series]:
+    """One series for all replicas of a service: what one of them lacks, another has taken over."""
+    totals: dict[str, dict[float, float]] = defaultdict(lambda: defaultdict(float))
+    for name, series in kind.items():
+        for at, value in series.points:
+            totals[name.partition("-")[0]][at] += value
+    return {name: Series(sorted(points.items())) for name, points in totals.items()}
+
+
 def growth(series: Series, end: float) -> float | None:
-    """How much more the last fifth of a run holds than the one before its middle: 0.1 is a tenth.
+    """How much more there is in the last fifth of a run than before its middle: 0.1 is a tenth.
 
     The first third is warm-up. None: too short a life to tell.
     """
