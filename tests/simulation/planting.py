@@ -99,7 +99,7 @@ LEASE_AND_CLAIMS = (
     Mutation(
         "a process works on in partitions that it lost",
         f"{DELIVERIES}/owner.py",
-        "            await self._release(lost)\n",
+        "            await asyncio.shield(self._to_its_end(self._release(lost)))\n",
         "            self._epochs.update(dict.fromkeys(lost, -1))\n",
         40,
     ),
