@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from slugline.clock import Clock
 from slugline.log import (
+    TOMBSTONES_KEPT,
     Offset,
     OnOwnership,
     Record,
@@ -32,8 +33,6 @@ from tests.simulation.loop import WORLD
 SESSION = 10.0
 #: How long a member may take to give back what it owned, in seconds.
 HANDLER = 2.0
-#: How long compaction leaves a tombstone for readers that are behind: Kafka's default.
-TOMBSTONES_KEPT = timedelta(hours=24)
 
 
 @dataclass

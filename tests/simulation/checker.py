@@ -23,7 +23,6 @@ from slugline.topics import (
     is_own as is_mark,
 )
 from slugline_syndicate.deliveries.cursor import decode_cursor
-from slugline_syndicate.deliveries.policy import REFUSAL_WAITS, SERVER_ERRORS
 from slugline_syndicate.deliveries.subscription import OrderKind
 from tests.simulation.bodies import forged, misstated
 from tests.simulation.history import SubscriptionHistory, seconds
@@ -34,6 +33,8 @@ from tests.simulation.receivers import Arrival
 BEHIND = 5.0 + 0.05
 #: For so long every revision is kept, in seconds.
 REVISIONS = 7 * 86_400.0
+#: An event is given up after so many refusals, or so many server errors over so long, in seconds.
+REFUSALS, SERVER_ERRORS, OVER = 3, 10, 12 * 3600.0
 #: How wrong clocks are at the most, in seconds.
 SKEW = 10.0
 
@@ -112,6 +113,10 @@ class Checker:
         }
         return places, copied
 
+    def _may_have_moved(self, arrival: Arrival) -> bool:
+        """Whether the first record of its event may be gone, and a copy of it counts."""
+        return arrival.at > self.copied.get(arrival.webhook_id, float("inf"))
+
     def names(self) -> list[str]:
         """Every subscription that ever was."""
         keys = (r.key for r in self.journal if r.topic == SUBSCRIPTIONS and not is_mark(r.key))
@@ -142,7 +147,9 @@ class Checker:
         yield from self._gaps(mine)
         yield from disobeyed(history, mine)
         yield from forged(history, mine)
-        yield from misstated(mine, self._by_id, self._sequences)
+        yield from misstated(
+            [a for a in mine if not self._may_have_moved(a)], self._by_id, self._sequences
+        )
 
     def _lost(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
         delivered = {a.webhook_id for a in arrivals if a.status == 200}
@@ -178,17 +185,19 @@ class Checker:
             name, _, event = key.partition("|")
             if name != history.name:
                 continue
-            said = [a.status or 0 for a in arrivals if a.webhook_id == event and a.at <= at]
-            refusals = sum(400 <= status < 500 for status in said)
-            if refusals <= len(REFUSAL_WAITS) and len(said) - refusals < SERVER_ERRORS:
-                yield f"{event[:8]} was given up after {said}"
+            tries = [a for a in arrivals if a.webhook_id == event and a.at <= at and a.status]
+            refusals = [a for a in tries if a.status and 400 <= a.status < 500]
+            errors = [a for a in tries if a.status and a.status >= 500]
+            worn_out = len(errors) >= SERVER_ERRORS and at - errors[0].at >= OVER - SKEW
+            if len(refusals) < REFUSALS and not worn_out:
+                yield f"{event[:8]} was given up after {[a.status for a in tries]}"
 
     def _disordered(self, arrivals: Sequence[Arrival]) -> Iterator[str]:
         newest: dict[str, int] = {}
         seen: set[str] = set()
         for arrival in arrivals:
             accepted = self._by_id.get(arrival.webhook_id)
-            if accepted is None or arrival.webhook_id in seen:
+            if accepted is None or arrival.webhook_id in seen or self._may_have_moved(arrival):
                 continue
             seen.add(arrival.webhook_id)
             if accepted.offset < newest.get(accepted.blog, -1):
@@ -198,7 +207,7 @@ class Checker:
     def _changed(self, arrivals: Sequence[Arrival]) -> Iterator[str]:
         bodies: dict[str, bytes] = {}
         for arrival in arrivals:
-            if arrival.at > self.copied.get(arrival.webhook_id, float("inf")):
+            if self._may_have_moved(arrival):
                 continue
             if bodies.setdefault(arrival.webhook_id, arrival.body) != arrival.body:
                 yield f"other bytes under the same id at {arrival.at:.3f} to {arrival.url}"
@@ -282,6 +291,8 @@ class Checker:
             event = accepted.event.id
             moments = [taken.get(event, never), self._dead.get(f"{history.name}|{event}", never)]
             moments += [w.at for w in self._later_withdrawals(accepted)]
+            if event in self.copied:
+                moments.append(self.copied[event])
             missed = [told for told in gaps if self._missed_in_gap(accepted, told)]
             if missed:  # after seven days it may be gone before that is told
                 moments += [*missed, accepted.at + REVISIONS]

@@ -11,8 +11,7 @@ import orjson
 
 from slugline.events import EventType
 from slugline.log import StoredRecord
-from slugline.topics import CURSORS, is_claim
-from slugline_syndicate.deliveries.policy import AT_ONCE, JITTER, REFUSAL_WAITS, WAITS
+from slugline.topics import ATTEMPTS, CURSORS, is_claim
 from tests.simulation.history import SubscriptionHistory, seconds
 from tests.simulation.receivers import Arrival
 from tests.simulation.script import Shape
@@ -21,6 +20,10 @@ from tests.simulation.script import Shape
 FLUSHED = 1.0
 #: What a replica that sends may be behind the log, in seconds (guarantee 6).
 BEHIND = 5.05
+#: What is promised to endpoints: how many requests at once, and how long it waits, in seconds.
+AT_ONCE = 4
+WAITS, JITTER = (5.0, 30.0, 120.0, 600.0, 1800.0), 0.2
+REFUSAL_WAITS = (5.0, 30.0)
 TROUBLE = frozenset({408, 429})
 
 
@@ -53,6 +56,8 @@ def impatient(
             yield from _refused_too_soon(history, sent)
         yield from _unexplained(mine, sent, _of(name, disturbances), copied)
     yield from _zombies(history, mine, journal)
+    yield from _forgotten(history, mine, shape, disturbances)
+    yield from _untold(history, mine, journal, disturbances)
 
 
 def _is_test(arrival: Arrival) -> bool:
@@ -108,7 +113,7 @@ class _Endpoint:
             self.until = max(self.until, at + arrival.retry_after - 0.001)
 
     def _wait(self, at: float) -> None:
-        wait = WAITS[min(self.failures, len(WAITS) - 1)].total_seconds() * (1 - JITTER)
+        wait = WAITS[min(self.failures, len(WAITS) - 1)] * (1 - JITTER)
         self.since, self.until, self.at_once = at, at + wait, 1
         self.failures += 1
 
@@ -153,7 +158,7 @@ def _refused_too_soon(history: SubscriptionHistory, sent: Sequence[Arrival]) -> 
         before = refused[arrival.webhook_id]
         if before and not _started_afresh(history, before[-1], arrival.sent):
             # After three dead letters in a row it counts as trouble, whose waits are uncertain.
-            wait = REFUSAL_WAITS[min(len(before), len(REFUSAL_WAITS)) - 1].total_seconds()
+            wait = REFUSAL_WAITS[min(len(before), len(REFUSAL_WAITS)) - 1]
             wait *= 1 - JITTER
             if arrival.sent < before[-1] + wait - 0.001:
                 yield f"a refused event again too soon at {arrival.sent:.3f} to {arrival.url}"
@@ -207,3 +212,56 @@ def _claims(
         for record in journal
         if record.topic == CURSORS and is_claim(record.key) and record.partition == partition
     ]
+
+
+def _forgotten(
+    history: SubscriptionHistory,
+    arrivals: Sequence[Arrival],
+    shape: Shape,
+    disturbances: Sequence[Disturbance],
+) -> Iterator[str]:
+    """Who was told to go, or to wait, tells whoever comes after it."""
+    for arrival in arrivals:
+        if arrival.heard is None or _is_disturbed(arrival, disturbances):
+            continue
+        told, until = arrival.heard, arrival.heard + arrival.retry_after - 2 * shape.skew
+        if arrival.status == 410:
+            until = float("inf")
+        elif not _is_trouble(arrival):
+            continue
+        for later in arrivals:
+            if told + BEHIND < later.sent < until and not _started_afresh(
+                history, told, later.sent
+            ):
+                yield f"sent at {later.sent:.3f} to {later.url}, which said {arrival.status}"
+
+
+def _untold(
+    history: SubscriptionHistory,
+    arrivals: Sequence[Arrival],
+    journal: Sequence[StoredRecord],
+    disturbances: Sequence[Disturbance],
+) -> Iterator[str]:
+    """What a sender knows of an attempt, people can read; unless the subscription was deleted."""
+    told = {
+        (each["event"], each["status"])
+        for record in journal
+        if record.topic == ATTEMPTS and record.key == history.name.encode()
+        for each in orjson.loads(record.value or b"[]")
+    }
+    ends = [version.at for version in history.versions if version.said is None]
+    for arrival in arrivals:
+        deleted = any(arrival.heard and at < arrival.heard + BEHIND for at in ends)
+        if arrival.heard is None or deleted or _is_disturbed(arrival, disturbances):
+            continue
+        if (arrival.webhook_id, arrival.status) not in told:
+            yield f"nobody was told of the attempt at {arrival.sent:.3f} to {arrival.url}"
+
+
+def _is_disturbed(arrival: Arrival, disturbances: Sequence[Disturbance]) -> bool:
+    """Whether something befell its sender before it could write down what it had heard."""
+    heard = arrival.heard or arrival.sent
+    return any(
+        each.start <= heard + FLUSHED and each.end >= heard - BEHIND
+        for each in _of(arrival.by, disturbances)
+    )

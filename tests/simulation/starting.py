@@ -6,20 +6,26 @@ and when it was answered.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from slugline_syndicate.deliveries.subscription import OrderKind, Subscription
 from tests.simulation.checker import Accepted, Checker
-from tests.simulation.history import SubscriptionHistory
+from tests.simulation.history import SubscriptionHistory, Version
 from tests.simulation.receivers import Arrival
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the subscriptions API that was answered with success. Times are in seconds."""
+    """One call of the subscriptions API that was answered with success. Times are in seconds.
+
+    *wanted* is what was asked for, where it is a change: the URL, or blogs and types.
+    """
 
     kind: str
     name: str
     asked: float
     answered: float
+    wanted: object = None
 
 
 def broken_calls(
@@ -33,6 +39,41 @@ def broken_calls(
             yield from _started(call, history, checker.events, mine)
         if call.kind == "skip":
             yield from _skipped(call, history, checker.events)
+        if not any(_is_as_asked(call, version.said) for version in _in_force(call, history)):
+            yield f"{call.kind} of {call.name} was answered at {call.answered:.3f}, and not kept"
+    for name in checker.names():
+        yield from _uncounted(SubscriptionHistory(name, checker.journal))
+
+
+def _in_force(call: Call, history: SubscriptionHistory) -> list[Version]:
+    """The version that held when *call* was made, and those that came until its answer."""
+    before = [version for version in history.versions if version.at < call.asked][-1:]
+    return before + [v for v in history.versions if call.asked <= v.at <= call.answered]
+
+
+def _is_as_asked(call: Call, said: Subscription | None) -> bool:
+    if said is None or call.kind == "delete":
+        return said is None and call.kind == "delete"
+    last = said.orders[-1].kind if said.orders else None
+    match call.kind:
+        case "pause":
+            return said.paused
+        case "resume" | "skip":
+            return not said.paused and last in (OrderKind.RESUME, OrderKind.SKIP)
+        case "test":
+            return last is OrderKind.TEST
+        case "move":
+            return said.url == call.wanted
+        case "narrow":
+            return (said.filter.blogs, said.filter.types) == call.wanted
+    return True  # it was made
+
+
+def _uncounted(history: SubscriptionHistory) -> Iterator[str]:
+    """Each change is made to the one before it, or that one is lost."""
+    for one, other in pairwise(history.versions):
+        if one.said and other.said and other.said.revision != one.said.revision + 1:
+            yield f"a change of {history.name} was lost at {other.at:.3f}"
 
 
 def _started(

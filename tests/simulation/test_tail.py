@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import TypeVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from slugline.errors import LogUnavailableError
 from slugline.events import Event, encode
@@ -15,24 +17,34 @@ from slugline.topics import provision
 from slugline.view import View
 from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
-from tests.builders import an_entry, an_event
+from slugline_syndicate.deliveries.projections import SubscriptionsView
+from slugline_syndicate.deliveries.subscription import deleted_subscription, encode_subscription
+from tests.builders import a_subscription, an_entry, an_event
 from tests.simulation.log import Broker, Faults, SimulatedLog
-from tests.simulation.loop import VirtualClock, VirtualLoop, run_virtually
+from tests.simulation.loop import Process, VirtualClock, VirtualLoop, run_virtually
 
 T = TypeVar("T")
+
+#: In seconds. Tombstones are kept for seven of them.
+DAY = 86_400.0
 
 
 class Reader:
     """A view of a simulated log, and the tail that follows it."""
 
-    def __init__(self, loop: VirtualLoop, path: Path, broker: Broker) -> None:
-        self.clock = VirtualClock(loop)
+    def __init__(
+        self, loop: VirtualLoop, path: Path, broker: Broker, wrong: timedelta = timedelta(0)
+    ) -> None:
+        self.loop = loop
+        self.clock = VirtualClock(loop, wrong)
         self.broker = broker
         self.log = SimulatedLog(broker)
         self.entries = EntriesView()
-        self.view = View(path, [self.entries], self.clock)
+        self.subscriptions = SubscriptionsView()
+        self.view = View(path, [self.entries, self.subscriptions], self.clock)
         self.tail = Tail(self.log, self.view, self.clock)
-        self._task = loop.create_task(self.tail.run())
+        self.process = Process("reader")
+        self._task = loop.create_task(self.tail.run(), context=self.process.context)
 
     async def publish(self, *events: Event) -> None:
         await SimulatedLog(self.broker).publish([encode(event) for event in events])
@@ -152,3 +164,174 @@ def test_waiting_for_ends_that_never_come_says_so(tmp_path: Path) -> None:
                 await reader.tail.reached(ends)
 
     with_reader(tmp_path / "view.db", story)
+
+
+# --- views that were away -------------------------------------------------------------------------
+
+
+async def followed_by(loop: VirtualLoop, path: Path, wrong: timedelta = timedelta(0)) -> Broker:
+    """A log with one subscription, and at *path* a saved view of it."""
+    broker = await a_broker(loop)
+    first = Reader(loop, path, broker, wrong)
+    await SimulatedLog(broker).publish([encode_subscription(a_subscription())])
+    await first.tail.catch_up()
+    await first.stop()
+    return broker
+
+
+async def deleted_unseen(broker: Broker) -> None:
+    """The subscription is deleted; a week later not even its tombstone is left."""
+    await SimulatedLog(broker).publish([deleted_subscription("sub-1")])
+    await broker.clock.sleep(7 * DAY + 1)
+    broker.compact()
+
+
+async def opened(loop: VirtualLoop, path: Path, broker: Broker) -> tuple[bool, list[str]]:
+    """Whether the view at *path* has the subscription once it was opened, and why it was rebuilt."""
+    with capture_logs() as said:
+        reader = Reader(loop, path, broker)
+        await reader.clock.sleep(5)
+        has = reader.subscriptions.get("sub-1") is not None
+        assert reader.tail.ready
+        await reader.stop()
+    return has, [line["reason"] for line in said if line["event"] == "view.rebuilt"]
+
+
+def test_a_view_that_was_away_for_longer_than_tombstones_are_kept_is_rebuilt(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "view.db"
+
+    async def main(loop: VirtualLoop) -> tuple[bool, list[str]]:
+        broker = await followed_by(loop, path)
+        await deleted_unseen(broker)
+        return await opened(loop, path, broker)
+
+    has, reasons = run_virtually(main)
+    assert not has
+    (reason,) = reasons
+    assert "last known to hold all of the log at 2026-11-22T00:00:" in reason
+
+
+def test_a_view_that_was_away_for_some_days_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "view.db"
+
+    async def main(loop: VirtualLoop) -> tuple[bool, list[str]]:
+        broker = await followed_by(loop, path)
+        await broker.clock.sleep(3 * DAY)
+        return await opened(loop, path, broker)
+
+    assert run_virtually(main) == (True, [])
+
+
+def test_a_view_that_followed_a_quiet_log_for_weeks_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "view.db"
+
+    async def main(loop: VirtualLoop) -> tuple[bool, list[str]]:
+        broker = await followed_by(loop, path)
+        first = Reader(loop, path, broker)
+        await first.clock.sleep(30 * DAY)
+        first.process.kill()
+        first.view.close()
+        await broker.clock.sleep(DAY)
+        return await opened(loop, path, broker)
+
+    assert run_virtually(main) == (True, [])
+
+
+def test_a_view_whose_log_was_away_for_too_long_is_rebuilt(tmp_path: Path) -> None:
+    path = tmp_path / "view.db"
+
+    async def main(loop: VirtualLoop) -> bool:
+        broker = await followed_by(loop, path)
+        reader = Reader(loop, path, broker)
+        await reader.tail.catch_up()
+        reader.log.cut(True)
+        await deleted_unseen(broker)
+        reader.log.cut(False)
+        await reader.clock.sleep(20)
+        assert reader.tail.ready
+        has = reader.subscriptions.get("sub-1") is not None
+        await reader.stop()
+        return has
+
+    assert not run_virtually(main)
+
+
+@pytest.mark.parametrize("timers_first", [False, True])
+def test_a_process_that_stood_still_for_too_long_rebuilds_its_view(
+    tmp_path: Path, timers_first: bool
+) -> None:
+    path = tmp_path / "view.db"
+
+    async def main(loop: VirtualLoop) -> bool:
+        broker = await followed_by(loop, path)
+        reader = Reader(loop, path, broker)
+        await reader.tail.catch_up()
+        reader.process.freeze()
+        await deleted_unseen(broker)
+        reader.process.thaw(loop, timers_first=timers_first)
+        await reader.clock.sleep(20)
+        assert reader.tail.ready
+        has = reader.subscriptions.get("sub-1") is not None
+        await reader.stop()
+        return has
+
+    assert not run_virtually(main)
+
+
+def test_a_view_from_a_future_that_is_too_far_is_rebuilt(tmp_path: Path) -> None:
+    path = tmp_path / "view.db"
+
+    async def main(loop: VirtualLoop) -> tuple[bool, list[str]]:
+        broker = await followed_by(loop, path, wrong=timedelta(days=12))
+        await deleted_unseen(broker)
+        return await opened(loop, path, broker)
+
+    has, reasons = run_virtually(main)
+    assert not has
+    assert len(reasons) == 1
+
+
+async def half_built(loop: VirtualLoop, path: Path) -> Broker:
+    """A log of many records, of which the view at *path* has seen the first ones."""
+    broker = await a_broker(loop)
+    first = Reader(loop, path, broker)
+    await first.publish(*(an_event(an_entry(f"e{n}")) for n in range(500)))
+    await SimulatedLog(broker).publish([encode_subscription(a_subscription())])
+    while not first.entries.blogs():
+        await first.clock.sleep(0.001)
+    assert not first.tail.ready
+    await first.stop()
+    return broker
+
+
+def test_a_view_that_was_not_built_to_the_end_is_not_served_but_goes_on_where_it_was(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "view.db"
+
+    async def main(loop: VirtualLoop) -> tuple[bool, bool, list[str]]:
+        broker = await half_built(loop, path)
+        broker.away = True
+        second = Reader(loop, path, broker)
+        await second.clock.sleep(10)
+        ready = second.tail.ready
+        await second.stop()
+        broker.away = False
+        return ready, *await opened(loop, path, broker)
+
+    assert run_virtually(main) == (False, True, [])
+
+
+def test_a_view_whose_building_was_broken_off_long_ago_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "view.db"
+
+    async def main(loop: VirtualLoop) -> tuple[bool, list[str]]:
+        broker = await half_built(loop, path)
+        await deleted_unseen(broker)
+        return await opened(loop, path, broker)
+
+    has, reasons = run_virtually(main)
+    assert not has
+    assert len(reasons) == 1

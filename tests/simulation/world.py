@@ -379,25 +379,26 @@ class World:
             return
         name = rng.choice(self.subscriptions).id
         async with self._partners.setdefault(name, asyncio.Lock()):
-            kind, change = rng.choice(self._changes(name, rng))
-            await self._called(kind, name, rng, change)
+            kind, wanted, change = rng.choice(self._changes(name, rng))
+            await self._called(kind, name, rng, change, wanted)
 
     def _changes(
         self, name: str, rng: Random
-    ) -> list[tuple[str, Callable[[Replica], Coroutine[Any, Any, object]]]]:
+    ) -> list[tuple[str, object, Callable[[Replica], Coroutine[Any, Any, object]]]]:
         url, blogs = self._new_url(rng), self._some_blogs(rng)
         types = rng.choice([[], ["entry.created", "entry.deleted"]])
         narrow = SubscriptionChange(blogs=blogs, types=types)
+        wanted = (tuple(blogs), tuple(types))
         return [
-            ("pause", lambda r: r.service.pause(name)),
-            ("resume", lambda r: r.service.resume(name, "continue")),
-            ("resume", lambda r: r.service.resume(name, "continue")),
-            ("skip", lambda r: r.service.resume(name, "skip")),
-            ("test", lambda r: r.service.test(name)),
-            ("move", lambda r: r.service.change(name, SubscriptionChange(url=url), None)),
-            ("narrow", lambda r: r.service.change(name, narrow, None)),
-            ("narrow", lambda r: r.service.change(name, SubscriptionChange(blogs=blogs), None)),
-            ("delete", lambda r: r.service.delete(name, None)),
+            ("pause", None, lambda r: r.service.pause(name)),
+            ("resume", None, lambda r: r.service.resume(name, "continue")),
+            ("resume", None, lambda r: r.service.resume(name, "continue")),
+            ("skip", None, lambda r: r.service.resume(name, "skip")),
+            ("test", None, lambda r: r.service.test(name)),
+            ("move", url, lambda r: r.service.change(name, SubscriptionChange(url=url), None)),
+            ("narrow", wanted, lambda r: r.service.change(name, narrow, None)),
+            ("narrow", wanted, lambda r: r.service.change(name, narrow, None)),
+            ("delete", None, lambda r: r.service.delete(name, None)),
         ]
 
     async def _make(self, rng: Random) -> None:
@@ -411,14 +412,19 @@ class World:
             self.subscriptions.append(made.subscription)
 
     async def _called(
-        self, kind: str, name: str, rng: Random, what: Callable[[Replica], Coroutine[Any, Any, T]]
+        self,
+        kind: str,
+        name: str,
+        rng: Random,
+        what: Callable[[Replica], Coroutine[Any, Any, T]],
+        wanted: object = None,
     ) -> T | None:
         """Ask the API once; None where it did not say that it was done."""
         asked = self.clock.monotonic()
         with suppress(LogError, OutcomeUnknownError, Problem, GaveUpError):
             said = await self._asked(Syndicate, rng, what)
             name = name or said.subscription.id  # type: ignore[attr-defined]
-            self.calls.append(Call(kind, name, asked, self.clock.monotonic()))
+            self.calls.append(Call(kind, name, asked, self.clock.monotonic(), wanted))
             return said
         return None
 
