@@ -39,6 +39,13 @@ async def written(installation: Installation, blog: str) -> None:
             await installation.clock.sleep(0.05)
 
 
+async def not_answered(way: Way, writing: asyncio.Task[None]) -> None:
+    """Wait until a publish is held, and see that its client is told nothing before it is acknowledged."""
+    await way.holding()
+    done, _ = await asyncio.wait({writing}, timeout=1.0)
+    assert not done
+
+
 async def test_ingest_killed_between_fetch_and_publish_publishes_when_it_polls_again(
     installation: Installation, way: Way, pages: Newsroom
 ) -> None:
@@ -94,7 +101,7 @@ async def test_a_write_that_was_not_acknowledged_and_is_repeated_elsewhere_is_on
     way.hold(Held.ACKNOWLEDGEMENT, ENTRIES)
     writing = asyncio.create_task(installation.load.put("storm", "e0"))
     await written(installation, "storm")
-    await way.holding()
+    await not_answered(way, writing)
     await ingest.kill()  # while its client waits for the answer
     other = await installation.start("ingest")
     installation.replicas.remove(ingest)
@@ -115,7 +122,7 @@ async def test_a_write_that_never_reached_the_broker_is_accepted_when_it_is_repe
     await installation.subscribe(fine())
     way.hold(Held.REQUEST, ENTRIES)
     writing = asyncio.create_task(installation.load.put("storm", "e0"))
-    await way.holding()
+    await not_answered(way, writing)
     await ingest.kill()
     nothing = await entry_ids(installation, "storm")
     way.mend()
