@@ -1,11 +1,11 @@
 """The writer against a simulated log: replicas that race, acknowledgements that never come, outages."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -41,7 +41,12 @@ class Replica:
         self._view = View(path, [self.entries], clock)
         self.tail = Tail(self.log, self._view, clock)
         self.writer = BlogWriter(self.log, self.entries, self.tail, clock, Metrics())
-        self._task = loop.create_task(self.tail.run())
+        self._loop = loop
+        self._tasks = [loop.create_task(self.tail.run())]
+
+    def also(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do *work* beside it, until it stops."""
+        self._tasks.append(self._loop.create_task(work))
 
     async def put(self, title: str, entry_id: str = "e1") -> Written:
         def planner(plan: Plan) -> None:
@@ -73,9 +78,10 @@ class Replica:
         return [ref.type.value for ref in self.entries.events_between("storm", 0, 2**62)]
 
     async def stop(self) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         self._view.close()
 
 

@@ -60,6 +60,6 @@ def _faults(evidence: Evidence) -> Iterator[str]:
         yield from evidence.checker.faults(name, mine)
         copied = evidence.checker.copied
         yield from impatient(history, mine, journal, evidence.shape, evidence.disturbances, copied)
-    yield from broken_calls(evidence.calls, evidence.checker, evidence.arrivals)
+    yield from broken_calls(evidence.calls, evidence.shape, evidence.checker, evidence.arrivals)
     yield from broken_writes(evidence.writes, evidence.shape, evidence.broker)
     yield from differing(evidence.seed, evidence.broker, evidence.replicas)

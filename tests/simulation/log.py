@@ -205,7 +205,7 @@ class SimulatedLog:
             _refuse(answer)
         elif self._line is _Line.SILENT:
             broker.hold(lambda: self._take_late(records, answer))
-        elif broker.rng.random() < faults.late_landing:
+        elif broker.rng.random() < faults.late_landing and not _is_order(records):
             delay = PUBLISH_DEADLINE * broker.rng.uniform(0.5, 2.0)
             loop = asyncio.get_running_loop()
             loop.call_later(delay, lambda: broker.append(records), context=WORLD)
@@ -219,9 +219,7 @@ class SimulatedLog:
         given_up = answer.done() and self._broker.rng.random() >= (
             self._broker.faults.landing_afterwards
         )
-        # There is no compare-and-set in the log: an order that lands late would undo a later one.
-        wanted = any(record.topic == SUBSCRIPTIONS for record in records)
-        if not given_up and not (answer.done() and wanted):
+        if not given_up and not (answer.done() and _is_order(records)):
             self._take(records, answer)
 
     async def _wait(self, arrived: asyncio.Event) -> None:
@@ -239,6 +237,12 @@ class SimulatedLog:
 
     async def _latency(self) -> None:
         await self._broker.clock.sleep(self._broker.rng.uniform(0, self._broker.faults.slowest))
+
+
+def _is_order(records: Sequence[Record]) -> bool:
+    """Whether *records* say what is wanted: there is no compare-and-set in the log, and one that
+    lands late would undo a later one."""
+    return any(record.topic == SUBSCRIPTIONS for record in records)
 
 
 def _answer(answer: "asyncio.Future[T]", said: T) -> None:

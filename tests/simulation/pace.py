@@ -12,6 +12,7 @@ import orjson
 from slugline.events import EventType
 from slugline.log import StoredRecord
 from slugline.topics import ATTEMPTS, CURSORS, is_claim
+from slugline_syndicate.deliveries.cursor import decode_cursor
 from tests.simulation.history import SubscriptionHistory, seconds
 from tests.simulation.receivers import Arrival
 from tests.simulation.script import Shape
@@ -46,6 +47,7 @@ def impatient(
 ) -> Iterator[str]:
     """Requests that should not have been made, or not yet."""
     mine = sorted((a for a in arrivals if not _is_test(a)), key=lambda a: a.sent)
+    replaced = _replaced(history, journal, disturbances)
     by_process: dict[str, list[Arrival]] = defaultdict(list)
     for arrival in mine:
         by_process[arrival.by].append(arrival)
@@ -54,7 +56,7 @@ def impatient(
         if not shape.skew:  # waits are by the wall clock, which may be set
             yield from _too_soon(history, mine, sent)
             yield from _refused_too_soon(history, sent)
-        yield from _unexplained(mine, sent, _of(name, disturbances), copied)
+        yield from _unexplained(mine, sent, _of(name, disturbances), copied, replaced)
     yield from _zombies(history, mine, journal)
     yield from _forgotten(history, mine, shape, disturbances)
     yield from _untold(history, mine, journal, disturbances)
@@ -172,10 +174,12 @@ def _unexplained(
     sent: Sequence[Arrival],
     disturbances: Sequence[Disturbance],
     copied: Mapping[str, float],
+    replaced: Sequence[float],
 ) -> Iterator[str]:
     """What is sent twice although its sender knew that it was taken, and had the time to say so.
 
-    Not of an event that was *copied* in the log, once its first record may be compacted away.
+    Not of an event that was *copied* in the log, once its first record may be compacted away; nor
+    where the cursor was *replaced* by one that was over, and its owner died before it could mend that.
     """
     for arrival in sent:
         if arrival.heard is None or arrival.status != 200:
@@ -187,8 +191,26 @@ def _unexplained(
             each.start <= arrival.heard + FLUSHED and each.end >= arrival.heard - BEHIND
             for each in disturbances
         )
-        if again and not disturbed:
+        lost = any(again and arrival.heard < at < again[0].sent for at in replaced)
+        if again and not disturbed and not lost:
             yield f"sent twice for no reason, at {again[0].sent:.3f} to {arrival.url}"
+
+
+def _replaced(
+    history: SubscriptionHistory,
+    journal: Sequence[StoredRecord],
+    disturbances: Sequence[Disturbance],
+) -> list[float]:
+    """When a cursor of an owner that was one no longer came after its successor's, and something
+    befell somebody: compaction keeps the later record, and a new view knows no other."""
+    newest, found = -1, []
+    for record in journal:
+        if record.topic == CURSORS and record.key == history.name.encode() and record.value:
+            epoch, at = decode_cursor(history.name, record.value).epoch, seconds(record)
+            newest = max(newest, epoch)
+            if epoch < newest and any(e.start <= at + BEHIND and e.end >= at for e in disturbances):
+                found.append(at)
+    return found
 
 
 def _zombies(

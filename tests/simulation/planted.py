@@ -29,6 +29,8 @@ IMPORTED_FROM = ("", "shared", "services/cli", "services/ingest", "services/synd
 COPIED = ("shared", "services", "tests")
 #: A world that a fault keeps from ending is found out after this, in seconds.
 PATIENCE = 600.0
+#: Seeds for a fault that no seed is known to find.
+UNSEEN = 60
 
 _WHERE = "import slugline, slugline_ingest, slugline_syndicate as s; print(slugline.__file__, slugline_ingest.__file__, s.__file__)"
 _SEED = re.compile(r"seed (\d+): (.*)")
@@ -67,7 +69,7 @@ def plant(mutation: Mutation, folder: Path) -> None:
 def search(mutation: Mutation, folder: Path) -> Outcome:
     """Run seeds in *folder*, where *mutation* is planted, until one finds it or there are no more."""
     started = time.monotonic()
-    seeds = ("0", str(mutation.within), "--until-failure", "--workers", "1")
+    seeds = ("0", str(mutation.within or UNSEEN), "--until-failure", "--workers", "1")
     try:
         ended = _python(folder, "-m", "tests.simulation", *seeds)
     except subprocess.TimeoutExpired:
@@ -110,10 +112,12 @@ def outcomes(
 
 @click.command(help=__doc__)
 @click.option("--only", metavar="NAME", help="Only faults whose name contains this.")
+@click.option("--unseen", is_flag=True, help="Those that no seed is known to find, instead.")
 @click.option("--workers", type=int, default=0, help="Faults at once; 0: one for each core.")
-def main(only: str | None, workers: int) -> None:
+def main(only: str | None, unseen: bool, workers: int) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    mutations = [m for m in MUTATIONS if not only or only in m.name]
+    named = [m for m in MUTATIONS if only and only in m.name]
+    mutations = named if only else [m for m in MUTATIONS if unseen == (m.within is None)]
     if not mutations:
         raise click.UsageError(f"no planted fault is called {only!r}; the names are in planting.py")
     found = _watched(console, mutations, min(workers or os.cpu_count() or 1, len(mutations)))
@@ -143,7 +147,7 @@ def _table(found: Sequence[Outcome]) -> Table:
         table.add_row(
             outcome.mutation.name,
             seed,
-            str(outcome.mutation.within),
+            str(outcome.mutation.within or UNSEEN),
             f"{outcome.seconds:.0f}",
             outcome.said[:60],
         )

@@ -17,14 +17,14 @@ VIEW = "shared/slugline/view"
 class Mutation:
     """One planted fault: *old*, which stands once in *file*, becomes *new*.
 
-    One of the first *within* seeds must find it.
+    One of the first *within* seeds must find it; None: no seed that was tried finds it yet.
     """
 
     name: str
     file: str
     old: str
     new: str
-    within: int
+    within: int | None
 
     def applied_to(self, source: str) -> str:
         """*source* with the fault in it. Raises ValueError where its place is not found, or not alone."""

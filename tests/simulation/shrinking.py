@@ -4,7 +4,7 @@ Zeller, "Simplifying and isolating failure-inducing input" (2002): leave out eve
 long as it still fails.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tests.simulation.broker import Faults
@@ -21,9 +21,9 @@ def smaller(
 ) -> tuple[Shape, list[Happening]]:
     """The smallest shape and script found that still fail; *tell* is told how many happenings are left."""
     kept = _fewer(list(script), lambda some: fails(shape, some), tell)
-    for simpler in _simpler(shape):
-        if fails(merged := _merge(shape, simpler), kept):
-            shape = merged
+    for choices in _simpler(shape):
+        merged = (_merge(shape, choice) for choice in choices)
+        shape = next((each for each in merged if fails(each, kept)), shape)
     return shape, _fewer(kept, lambda some: fails(shape, some), tell)
 
 
@@ -55,15 +55,15 @@ def _without(script: list[Happening], start: int, stop: int) -> list[Happening]:
     return script[:start] + later
 
 
-def _simpler(shape: Shape) -> Iterator[dict[str, object]]:
-    yield {"faults": Faults()}
-    yield {"skew": 0.0}
-    yield {"ingests": min(shape.ingests, 1)}
-    yield {"ingests": 0}
-    for count in range(1, shape.replicas):
-        yield {"replicas": count}
-    for count in range(1, shape.subscriptions):
-        yield {"subscriptions": count}
+def _simpler(shape: Shape) -> list[list[dict[str, object]]]:
+    """Changes that make it simpler, the simplest of each kind first."""
+    return [
+        [{"faults": Faults()}],
+        [{"skew": 0.0}],
+        [{"ingests": count} for count in range(shape.ingests)],
+        [{"replicas": count} for count in range(1, shape.replicas)],
+        [{"subscriptions": count} for count in range(1, shape.subscriptions)],
+    ]
 
 
 def _merge(shape: Shape, change: dict[str, object]) -> Shape:

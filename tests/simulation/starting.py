@@ -12,6 +12,7 @@ from slugline_syndicate.deliveries.subscription import OrderKind, Subscription
 from tests.simulation.checker import Accepted, Checker
 from tests.simulation.history import SubscriptionHistory, Version
 from tests.simulation.receivers import Arrival
+from tests.simulation.script import Shape
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Call:
 
 
 def broken_calls(
-    calls: Sequence[Call], checker: Checker, arrivals: Sequence[Arrival]
+    calls: Sequence[Call], shape: Shape, checker: Checker, arrivals: Sequence[Arrival]
 ) -> Iterator[str]:
     """Calls after which something else happened than was answered."""
     for call in calls:
@@ -41,7 +42,7 @@ def broken_calls(
             yield from _skipped(call, history, checker.events)
         if not any(_is_as_asked(call, version.said) for version in _in_force(call, history)):
             yield f"{call.kind} of {call.name} was answered at {call.answered:.3f}, and not kept"
-    for name in checker.names():
+    for name in () if shape.freezes else checker.names():  # one that is thawed does not look again
         yield from _uncounted(SubscriptionHistory(name, checker.journal))
 
 

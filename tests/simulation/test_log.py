@@ -1,20 +1,25 @@
 """The simulated log keeps what it promises to the simulation."""
 
 import asyncio
+from datetime import timedelta
 from random import Random
 
 import pytest
 
 from slugline.errors import LogUnavailableError, OutcomeUnknownError
-from slugline.log import Batch, Record, TopicSpec
+from slugline.log import Batch, Record, TopicPartition, TopicSpec
 from tests.simulation.log import SESSION, Broker, Faults, SimulatedLog
-from tests.simulation.loop import VirtualClock, VirtualLoop, run_virtually
+from tests.simulation.loop import Process, VirtualClock, VirtualLoop, run_virtually
 
 SPEC = TopicSpec(name="t", compact=True)
 
 
-def a_record(key: bytes = b"k") -> Record:
-    return Record(topic="t", key=key, value=b"v", partition_key=key)
+def a_record(key: bytes = b"k", value: bytes | None = b"v") -> Record:
+    return Record(topic="t", key=key, value=value, partition_key=key)
+
+
+async def ignore(_: frozenset[int]) -> None:
+    pass
 
 
 async def a_broker(loop: VirtualLoop, faults: Faults | None = None) -> Broker:
@@ -118,3 +123,96 @@ def test_a_reader_sees_gaps_and_ends_that_are_not_records() -> None:
         return offsets, end
 
     assert run_virtually(main) == ([0, 2], 4)
+
+
+def test_a_process_that_is_frozen_finds_the_old_answer_when_it_goes_on() -> None:
+    async def main(loop: VirtualLoop) -> tuple[int, float]:
+        broker = await a_broker(loop)
+        log, process = SimulatedLog(broker), Process("frozen")
+        asking = loop.create_task(log.ends(["t"]), context=process.context)
+        await asyncio.sleep(0)
+        process.freeze()
+        await asyncio.sleep(3)
+        await SimulatedLog(broker).publish([a_record(b"k")])
+        process.thaw(loop, timers_first=False)
+        return sum((await asking).values()), loop.time()
+
+    end, at = run_virtually(main)
+
+    assert (end, at >= 3) == (0, True)
+
+
+def test_a_killed_process_does_not_run_another_line() -> None:
+    async def main(loop: VirtualLoop) -> list[str]:
+        lines: list[str] = []
+        process = Process("killed")
+
+        async def work() -> None:
+            try:
+                await asyncio.sleep(1)
+                lines.append("went on")
+            finally:
+                lines.append("cleaned up")
+
+        task = loop.create_task(work(), context=process.context)
+        await asyncio.sleep(0.5)
+        process.kill()
+        loop.bury()
+        await asyncio.sleep(2)
+        assert not task.done()
+        return list(lines)
+
+    assert run_virtually(main) == []
+
+
+def test_what_was_sent_while_the_broker_hung_may_land_after_it_was_given_up() -> None:
+    async def main(loop: VirtualLoop) -> tuple[int, int]:
+        broker = await a_broker(loop, Faults(landing_afterwards=1.0))
+        broker.hang()
+        with pytest.raises(OutcomeUnknownError):
+            await SimulatedLog(broker).publish([a_record(b"k")])
+        before = len(broker.journal)
+        broker.away = False
+        return before, len(broker.journal)
+
+    assert run_virtually(main) == (0, 1)
+
+
+def test_one_that_is_cut_off_loses_its_share_after_its_session_and_gets_one_when_it_is_back() -> (
+    None
+):
+    async def main(loop: VirtualLoop) -> list[tuple[float, int]]:
+        broker = await a_broker(loop)
+        far, told = SimulatedLog(broker), []
+
+        async def near_changed(share: frozenset[int]) -> None:
+            told.append((loop.time(), len(share)))
+
+        async with far.own("t", "g", ignore), SimulatedLog(broker).own("t", "g", near_changed):
+            await asyncio.sleep(1)
+            far.cut(True)
+            await asyncio.sleep(SESSION + 5)
+            far.cut(False)
+            await asyncio.sleep(5)
+            return list(told)
+
+    shares = [share for _, share in run_virtually(main) if share]
+
+    assert shares == [2, 4, 2]
+
+
+def test_compaction_takes_old_tombstones_and_retention_the_oldest_records() -> None:
+    async def main(loop: VirtualLoop) -> tuple[list[bytes], int, int]:
+        broker = await a_broker(loop)
+        log = SimulatedLog(broker)
+        await log.ensure([TopicSpec(name="old", compact=False, retention=timedelta(days=7))])
+        await log.publish([a_record(b"gone", None), a_record(b"stays")])
+        await log.publish([Record(topic="old", key=b"k", value=b"v", partition=0)])
+        await asyncio.sleep(8 * 86_400)
+        broker.compact(timedelta(0))
+        left = [r.key for p in broker.of(["t"]).values() for r in p.records]
+        begins, ends = await log.begins(["old"]), await log.ends(["old"])
+        place = TopicPartition("old", 0)
+        return left, begins[place], ends[place]
+
+    assert run_virtually(main) == ([b"stays"], 1, 1)

@@ -22,7 +22,7 @@ def test_a_hundred_seeds_keep_every_guarantee() -> None:
     """Each seed is a schedule; `python -m tests.simulation SEED` replays one exactly."""
     halves = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.simulation", first, "50"],
+            [sys.executable, "-m", "tests.simulation", first, "50", "--workers", "1"],
             cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": "0"},
             stdout=subprocess.PIPE,
