@@ -94,17 +94,20 @@ class Owner:
                     for worker in self._workers.values():
                         self._flusher.add(worker.progress)
         finally:
-            if self._ending:  # what was being given back when we were told to go
-                await asyncio.wait(self._ending, timeout=2 * CUT)
+            await self._given_back()
 
     async def share_changed(self, share: frozenset[int]) -> None:
-        """Give up what is no longer ours, within 2 s; acquire what is."""
+        """Give up what is no longer ours, within 2 s; acquire what is.
+
+        What was being given up already, too: whoever is told to come next must find it written.
+        """
         self._share = share
         for p in sorted(set(self._acquiring) - share):
             self._acquiring.pop(p).cancel()
         lost = sorted(set(self._epochs) - share)
         if lost:
-            await asyncio.shield(self._to_its_end(self._release(lost)))
+            self._to_its_end(self._release(lost))
+        await self._given_back()
         for p in sorted(share - set(self._epochs) - set(self._acquiring)):
             self._acquire_soon(p, 0.0)
 
@@ -113,6 +116,10 @@ class Owner:
         for worker in self._workers.values():
             if worker.busy:
                 self._to_its_end(worker.cut(CUT))
+
+    async def _given_back(self) -> None:
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=2 * CUT)
 
     def _to_its_end(self, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Let *ending* run whatever becomes of its caller."""
