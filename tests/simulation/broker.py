@@ -246,6 +246,8 @@ class Broker:
         while not await member.client.back(3600.0):
             if member.client.dead:
                 return
+        # With the next heartbeat; or much later, where its coordinator is slow.
+        await self.clock.sleep(self.rng.choice([self.rng.uniform(0, 1), self.rng.uniform(1, 15)]))
         await self._tell(member, frozenset())
         await self.clock.sleep(self.rng.uniform(0, 1.5))
         if not member.client.dead:

@@ -22,6 +22,7 @@ from slugline.topics import (
 from slugline.topics import (
     is_own as is_mark,
 )
+from slugline_syndicate.deliveries.body import own_id
 from slugline_syndicate.deliveries.cursor import decode_cursor
 from slugline_syndicate.deliveries.subscription import OrderKind
 from tests.simulation.bodies import forged, misstated
@@ -145,6 +146,7 @@ class Checker:
         yield from self._sent_though_skipped(history, mine)
         yield from self._given_up_too_early(history, mine)
         yield from self._gaps(mine)
+        yield from self._gaps_again(name, mine)
         yield from disobeyed(history, mine)
         yield from forged(history, mine)
         yield from misstated(
@@ -176,6 +178,21 @@ class Checker:
             events = self._by_sequence[orjson.loads(arrival.body)["data"]["sequence"]]
             if all(arrival.at - event.at < REVISIONS - SKEW for event in events):
                 yield f"a gap was told at {arrival.at:.3f} of what nothing is missing of"
+
+    def _gaps_again(self, name: str, arrivals: Sequence[Arrival]) -> Iterator[str]:
+        """Once it is told, everything that stood in the log then has no gap of its own."""
+        told: dict[tuple[str, int], float] = {}
+        for arrival in filter(is_gap, arrivals):
+            sequence = orjson.loads(arrival.body)["data"]["sequence"]
+            for event in self._by_sequence[sequence]:
+                kind, place = EventType.SUBSCRIPTION_GAP, event.offset
+                if arrival.webhook_id != own_id(kind, name, place, event.partition):
+                    continue
+                before = told.get((arrival.by, event.partition), 0.0)
+                if event.at < before - BEHIND:
+                    yield f"the same gap was told again at {arrival.at:.3f} to {arrival.url}"
+                if arrival.status == 200 and arrival.heard is not None:
+                    told[arrival.by, event.partition] = arrival.heard
 
     def _given_up_too_early(
         self, history: SubscriptionHistory, arrivals: Sequence[Arrival]

@@ -56,6 +56,8 @@ class SimulatedLog:
         self._cut = False
         self._frozen = False
         self._busy_until = 0.0
+        #: Questions and publishes that are not answered yet.
+        self.under_way = 0
         self._heard = asyncio.Event()
         self._heard.set()
 
@@ -109,8 +111,7 @@ class SimulatedLog:
         answer: asyncio.Future[list[Offset]] = asyncio.get_running_loop().create_future()
         self._in_turn(lambda: self._take(records, answer))
         try:
-            async with asyncio.timeout(PUBLISH_DEADLINE):
-                return await answer
+            return await self._answered(answer)
         except TimeoutError as error:
             raise OutcomeUnknownError("the broker did not acknowledge in time") from error
 
@@ -193,10 +194,17 @@ class SimulatedLog:
 
         self._later(arrive)
         try:
-            async with asyncio.timeout(PUBLISH_DEADLINE):
-                return await answer
+            return await self._answered(answer)
         except TimeoutError as error:
             raise LogUnavailableError("the broker did not answer in time") from error
+
+    async def _answered(self, answer: "asyncio.Future[T]") -> T:
+        self.under_way += 1
+        try:
+            async with asyncio.timeout(PUBLISH_DEADLINE):
+                return await answer
+        finally:
+            self.under_way -= 1
 
     def _take(self, records: Sequence[Record], answer: "asyncio.Future[list[Offset]]") -> None:
         """*records* have arrived at the broker, or would have."""

@@ -46,17 +46,20 @@ def impatient(
     copied: Mapping[str, float],
 ) -> Iterator[str]:
     """Requests that should not have been made, or not yet."""
-    mine = sorted((a for a in arrivals if not _is_test(a)), key=lambda a: a.sent)
+    everything = sorted(arrivals, key=lambda a: a.sent)
+    mine = [arrival for arrival in everything if not _is_test(arrival)]
     replaced = _replaced(history, journal, disturbances)
     by_process: dict[str, list[Arrival]] = defaultdict(list)
     for arrival in mine:
         by_process[arrival.by].append(arrival)
-    for name, sent in by_process.items():
+    for sent in by_process.values():
         yield from _crowded(sent)
         if not shape.skew:  # waits are by the wall clock, which may be set
             yield from _too_soon(history, mine, sent)
             yield from _refused_too_soon(history, sent)
-        yield from _unexplained(mine, sent, _of(name, disturbances), copied, replaced)
+    for name in {arrival.by: None for arrival in everything}:
+        sent = [arrival for arrival in everything if arrival.by == name]
+        yield from _unexplained(everything, sent, _of(name, disturbances), copied, replaced)
     yield from _zombies(history, mine, journal)
     yield from _forgotten(history, mine, shape, disturbances)
     yield from _untold(history, mine, journal, disturbances)

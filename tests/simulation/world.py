@@ -226,12 +226,25 @@ class World:
     async def _freeze(self, rng: Random) -> None:
         slot = self._some_slot(rng)
         if slot and slot.replica:
-            slot.taken, start = True, self.clock.monotonic()
+            slot.taken = True
+            if rng.random() < 0.5:
+                await self._until_it_asks(slot.replica)
+            if slot.replica is None:  # somebody was quicker, and killed it
+                slot.taken = False
+                return
+            start = self.clock.monotonic()
             slot.replica.freeze()
             await self.clock.sleep(rng.choice([rng.uniform(0.5, 12), rng.uniform(12, 40)]))
             slot.replica.thaw(timers_first=rng.random() < 0.5)
             self._disturbed(slot.replica.name, start)
             slot.taken = False
+
+    async def _until_it_asks(self, replica: Replica) -> None:
+        """Wait until something is under way to the broker: the answer will be an old one."""
+        for _ in range(3000):
+            if replica.log.under_way or replica.log.dead:
+                return
+            await self.clock.sleep(0.001)
 
     async def _cut(self, rng: Random) -> None:
         slot = self._some_slot(rng)
