@@ -240,9 +240,16 @@ class Checker:
     def _unasked(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
         for arrival in arrivals:
             accepted = self._by_id.get(arrival.webhook_id)
-            asked = is_own(arrival) if accepted is None else history.wanted(accepted) is not False
+            asked = is_own(arrival) if accepted is None else self._is_asked(history, arrival)
             if not asked:
                 yield f"nobody asked for {arrival.webhook_id[:8]} at {arrival.url}"
+
+    def _is_asked(self, history: SubscriptionHistory, arrival: Arrival) -> bool:
+        """Whether its event is wanted, or was when a replica that may be behind last looked."""
+        event = self._by_id[arrival.webhook_id]
+        begins = history.start.get(event.partition, 0)
+        lately = history.lately_wanted(event, arrival.at, BEHIND) and event.offset >= begins
+        return lately or history.wanted(event) is not False
 
     def _claimed(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
         """What is told to people happened: attempts, and dead letters of what was never taken."""

@@ -122,6 +122,14 @@ class SubscriptionHistory:
             return None
         return says[-1]
 
+    def lately_wanted(self, event: Placed, at: float, behind: float) -> bool:
+        """Whether a filter wanted *event* that held less than *behind* seconds before *at*."""
+        until = [when for when, _ in self._filters[1:]] + [float("inf")]
+        return any(
+            at < end + behind and _matches(each, event)
+            for (_, each), end in zip(self._filters, until, strict=True)
+        )
+
     def skipped(self, event: Placed) -> bool:
         """Whether its owner gave it up."""
         return any(
