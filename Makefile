@@ -21,8 +21,11 @@ test: ## all tests, on a real Kafka where one can be had
 	$(BIN)/pytest
 
 N ?= 2000
-simulate: ## N simulated worlds (make simulate N=10000)
+simulate: ## N simulated worlds on all cores (make simulate N=10000)
 	$(BIN)/python -m tests.simulation 0 $(N)
+
+planted: ## faults planted in a copy of the source: the simulation must find each
+	$(BIN)/python -m tests.simulation.planted
 
 faults: ## faults on a real Kafka, the broker away for a minute each time
 	SLUGLINE_FAULTS=long $(BIN)/pytest tests/faults
