@@ -3,7 +3,8 @@
 Seen on a real Kafka, and done here: acknowledgements that come late or never, records that land
 after their publisher gave up, offsets with gaps, ends that are not records, rebalances that revoke
 everything of everybody, members whose silence is noticed only after their session, compaction that
-takes tombstones too, retention, outages in which calls fail at once and outages in which they hang.
+takes tombstones too, retention, outages in which calls fail at once, outages in which they hang,
+and outages in which only writes do.
 """
 
 import asyncio
@@ -97,6 +98,8 @@ class Broker:
         self._away = False
         #: While it is away, calls hang instead of failing at once.
         self.hangs = False
+        #: It is there, but takes no writes: one of three has died, and must leave the replicas in sync.
+        self.stalled = False
         self._held: list[Callable[[], None]] = []
         self._groups: dict[tuple[str, str], list[Member]] = {}
         self._expelled: dict[tuple[str, str], list[Member]] = {}
@@ -123,6 +126,12 @@ class Broker:
         """Answer nobody, as a broker that is frozen, or whose replicas lost their leader."""
         self.away = True
         self.hangs = True
+
+    def stall(self, stalled: bool) -> None:
+        """Answer questions and readers, but no publish; what was published stands in the log afterwards."""
+        self.stalled = stalled
+        if not stalled:
+            self.release()
 
     def hold(self, request: Callable[[], None]) -> None:
         """Keep a *request* that cannot be answered until it can."""

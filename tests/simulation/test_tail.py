@@ -187,9 +187,16 @@ async def deleted_unseen(broker: Broker) -> None:
     broker.compact()
 
 
-async def opened(loop: VirtualLoop, path: Path, broker: Broker) -> tuple[bool, list[str]]:
-    """Whether the view at *path* has the subscription once it was opened, and why it was rebuilt."""
+async def opened(
+    loop: VirtualLoop, path: Path, broker: Broker, *, written: bool = True
+) -> tuple[bool, list[str]]:
+    """Whether the view at *path* has the subscription once it was opened, and why it was rebuilt.
+
+    *written*: something was written to the log meanwhile.
+    """
     structlog.reset_defaults()  # simulated processes are quiet else
+    if written:
+        await SimulatedLog(broker).publish([encode(an_event())])
     with capture_logs() as said:
         reader = Reader(loop, path, broker)
         await reader.clock.sleep(5)
@@ -222,6 +229,17 @@ def test_a_view_that_was_away_for_some_days_is_kept(tmp_path: Path) -> None:
         broker = await followed_by(loop, path)
         await broker.clock.sleep(3 * DAY)
         return await opened(loop, path, broker)
+
+    assert run_virtually(main) == (True, [])
+
+
+def test_a_view_to_whose_log_nothing_was_written_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "view.db"
+
+    async def main(loop: VirtualLoop) -> tuple[bool, list[str]]:
+        broker = await followed_by(loop, path)
+        await broker.clock.sleep(30 * DAY)
+        return await opened(loop, path, broker, written=False)
 
     assert run_virtually(main) == (True, [])
 
@@ -261,6 +279,22 @@ def test_a_process_that_stood_still_for_too_long_rebuilds_its_view(
         return has
 
     assert not run_virtually(main)
+
+
+def test_a_view_whose_machine_slept_for_too_long_is_rebuilt(tmp_path: Path) -> None:
+    """Asleep, it does not notice that its connections are old."""
+
+    async def story(reader: Reader) -> list[str]:
+        await reader.tail.catch_up()
+        reader.clock.offset += timedelta(days=8)
+        structlog.reset_defaults()
+        with capture_logs() as said:
+            await reader.publish(an_event())
+            await reader.clock.sleep(5)
+        assert reader.tail.ready
+        return [line["event"] for line in said]
+
+    assert with_reader(tmp_path / "view.db", story) == ["view.rebuilt", "view.ready"]
 
 
 def test_a_view_from_a_future_that_is_too_far_is_rebuilt(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ MAX_RECORD_BYTES = 1_000_000
 
 DEFAULT_PARTITIONS = 12
 
+#: How long compaction leaves a tombstone at the least, so that who was away for less learns of it.
+TOMBSTONES_KEPT = timedelta(days=7)
+
 Headers = tuple[tuple[str, bytes], ...]
 
 
@@ -45,7 +48,8 @@ class TopicSpec:
 class Record:
     """A record to publish. Its partition is *partition* where given, else murmur2 of *partition_key*.
 
-    Exactly one of the two is given. *value* None is a tombstone: it removes the key at compaction.
+    Exactly one of the two is given. *value* None is a tombstone: it removes the key at
+    compaction, and goes itself `TOMBSTONES_KEPT` later.
     """
 
     topic: str

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from slugline.log import TopicSpec
+from slugline.log import TOMBSTONES_KEPT, TopicSpec
 
 #: Topics whose records may be cleaned after an hour roll hourly, so that they can be.
 _QUICK = timedelta(hours=1)
 _DAY = timedelta(days=1)
-#: A view that was away for so long still learns what was purged.
-_TOMBSTONES = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +46,7 @@ def settings_of(spec: TopicSpec, *, flush: bool = False) -> dict[str, str]:
     }
     if spec.compact:
         settings["min.compaction.lag.ms"] = _milliseconds(spec.min_compaction_lag)
-        settings["delete.retention.ms"] = _milliseconds(_TOMBSTONES)
+        settings["delete.retention.ms"] = _milliseconds(TOMBSTONES_KEPT)
     if spec.retention or not spec.compact:
         settings["retention.ms"] = _milliseconds(spec.retention) if spec.retention else "-1"
     if spec.retention_bytes:

@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from slugline.log import TOMBSTONES_KEPT
 from slugline.log.sqlite_core import age
 
 #: Offsets looked at in one transaction.
 CHUNK = 2_000
-
-#: How long a tombstone stays after it may be compacted, so that slow readers see it.
-TOMBSTONES_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,19 @@ the offsets they came from together.
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol
+
+import structlog
 
 from slugline.clock import Clock
 from slugline.errors import UndecodableRecordError, ViewDamagedError, ViewFullError
 from slugline.log import StoredRecord, TopicPartition
 
 #: Counts up with every change to any table; another number in a file means: rebuild.
-VERSION = 5
+VERSION = 6
 #: Bytes of a page: an entry of 1 to 2 kB wastes a quarter of SQLite's usual one.
 PAGE = 8192
 #: Pages kept in memory, in KiB: every index has a page that is written again with each bite.
@@ -23,11 +26,14 @@ CACHE = 8192
 
 _NOTHING: Mapping[TopicPartition, int] = {}
 
+logger = structlog.get_logger()
+
 _SCHEMA = """
 CREATE TABLE position(topic TEXT, partition INTEGER, next INTEGER NOT NULL, last INTEGER, digest BLOB,
                       PRIMARY KEY(topic, partition)) WITHOUT ROWID;
 CREATE TABLE undecodable(topic TEXT, partition INTEGER, offset INTEGER, reason TEXT NOT NULL, seen_at TEXT NOT NULL,
                          PRIMARY KEY(topic, partition, offset)) WITHOUT ROWID;
+CREATE TABLE history(begun_at TEXT NOT NULL, whole_at TEXT);
 """
 
 
@@ -72,9 +78,11 @@ class View:
         self._by_topic = {topic: p for p in projections for topic in p.topics}
         self._clock = clock
         self.undecodable = 0
+        self._whole_at: datetime | None = None
         try:
             self._open()
-        except ViewDamagedError:
+        except ViewDamagedError as error:
+            logger.warning("view.rebuilt", path=str(path), reason=str(error))
             self.reset()
 
     @property
@@ -92,6 +100,19 @@ class View:
         """Offset and digest of the last record applied in each partition."""
         return self._last
 
+    @property
+    def whole(self) -> bool:
+        """Whether it has ever held everything that the log held."""
+        return self._whole_at is not None
+
+    @property
+    def known_at(self) -> datetime:
+        """When it last held everything that the log held, or else was begun; by our clock.
+
+        What was removed from the log before that is not in it.
+        """
+        return self._whole_at or self._begun_at
+
     def reset(self) -> None:
         """Drop the file and start anew."""
         self._close_quietly()
@@ -104,18 +125,22 @@ class View:
         self.db.close()
 
     def apply(
-        self, records: Iterable[StoredRecord], positions: Mapping[TopicPartition, int] = _NOTHING
+        self,
+        records: Iterable[StoredRecord],
+        positions: Mapping[TopicPartition, int] = _NOTHING,
+        whole_at: datetime | None = None,
     ) -> None:
         """Apply *records* and *positions* in one transaction, then tell the listeners.
 
-        *positions* says what to read next where that is not what follows the last record.
+        *positions* says what to read next where that is not what follows the last record. With
+        these records the view holds everything that the log held at *whole_at*.
 
         Raises:
             ViewFullError: there is no room; the view is as it was before.
             ViewDamagedError: the file cannot be written as expected.
         """
         try:
-            self._write(records, positions)
+            self._write(records, positions, whole_at)
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
                 self._bind()  # what projections keep in memory is as the file is again
@@ -125,7 +150,10 @@ class View:
             projection.committed()
 
     def _write(
-        self, records: Iterable[StoredRecord], positions: Mapping[TopicPartition, int]
+        self,
+        records: Iterable[StoredRecord],
+        positions: Mapping[TopicPartition, int],
+        whole_at: datetime | None,
     ) -> None:
         last: dict[tuple[str, int], StoredRecord] = {}
         with self.db:
@@ -140,8 +168,11 @@ class View:
                 for tp, offset in reached.items()
             ]
             self.db.executemany("INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?, ?)", rows)
+            if whole_at:
+                self.db.execute("UPDATE history SET whole_at = ?", (whole_at.isoformat(),))
         self._positions.update(reached)
         self._last.update(moved)
+        self._whole_at = whole_at or self._whole_at
 
     def _apply_one(self, record: StoredRecord) -> None:
         try:
@@ -185,16 +216,25 @@ class View:
             raise ViewDamagedError(f"{self.path} was written by another version")
         elif self.db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise ViewDamagedError(f"{self.path} is damaged")
+        self._read_own()
+
+    def _read_own(self) -> None:
         rows = self.db.execute(
             "SELECT topic, partition, next, last, digest FROM position"
         ).fetchall()
         self._positions = {TopicPartition(t, p): n for t, p, n, _, _ in rows}
         self._last = {TopicPartition(t, p): (o, d) for t, p, _, o, d in rows if d is not None}
         (self.undecodable,) = self.db.execute("SELECT count(*) FROM undecodable").fetchone()
+        begun, whole = self.db.execute("SELECT begun_at, whole_at FROM history").fetchone()
+        self._begun_at = datetime.fromisoformat(begun)
+        self._whole_at = whole and datetime.fromisoformat(whole)
 
     def _create(self) -> None:
         script = _SCHEMA + "".join(p.schema for p in self._projections)
-        self.db.executescript(f"BEGIN; {script} PRAGMA user_version={VERSION}; COMMIT;")
+        self.db.executescript(f"BEGIN; {script} PRAGMA user_version={VERSION};")
+        begun_at = self._clock.now().isoformat()
+        self.db.execute("INSERT INTO history VALUES (?, NULL)", (begun_at,))
+        self.db.execute("COMMIT")
 
     def _tables(self) -> set[str]:
         return _table_names(self.db)
