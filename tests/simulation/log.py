@@ -213,6 +213,8 @@ class SimulatedLog:
             _refuse(answer)
         elif self._line is _Line.SILENT:
             broker.hold(lambda: self._take_late(records, answer))
+        elif broker.stalled:
+            broker.hold(lambda: self._take_stalled(records, answer))
         elif broker.rng.random() < faults.late_landing and not _is_order(records):
             delay = PUBLISH_DEADLINE * broker.rng.uniform(0.5, 2.0)
             loop = asyncio.get_running_loop()
@@ -228,6 +230,13 @@ class SimulatedLog:
             self._broker.faults.landing_afterwards
         )
         if not given_up and not (answer.done() and _is_order(records)):
+            self._take(records, answer)
+
+    def _take_stalled(
+        self, records: Sequence[Record], answer: "asyncio.Future[list[Offset]]"
+    ) -> None:
+        """The replicas are in sync again: what their leader had taken counts, given up or not."""
+        if not (answer.done() and _is_order(records)):
             self._take(records, answer)
 
     async def _wait(self, arrived: asyncio.Event) -> None:

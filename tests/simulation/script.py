@@ -44,8 +44,8 @@ class Shape:
     @property
     def lands_late(self) -> bool:
         """Whether a write that was given up may stand in the log afterwards."""
-        hangs = self.outages or self.freezes
-        return bool(self.faults.late_landing or (hangs and self.faults.landing_afterwards))
+        hangs = self.freezes and self.faults.landing_afterwards
+        return bool(self.outages or self.faults.late_landing or hangs)
 
 
 @dataclass(frozen=True)

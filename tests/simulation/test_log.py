@@ -216,3 +216,17 @@ def test_compaction_takes_old_tombstones_and_retention_the_oldest_records() -> N
         return left, begins[place], ends[place]
 
     assert run_virtually(main) == ([b"stays"], 1, 1)
+
+
+def test_while_writes_stall_questions_are_answered_and_what_was_written_counts_afterwards() -> None:
+    async def main(loop: VirtualLoop) -> list[int]:
+        broker = await a_broker(loop)
+        log = SimulatedLog(broker)
+        broker.stall(True)
+        with pytest.raises(OutcomeUnknownError):
+            await log.publish([a_record(b"k")])
+        meanwhile = sum((await log.ends(["t"])).values())
+        broker.stall(False)
+        return [meanwhile, sum((await log.ends(["t"])).values())]
+
+    assert run_virtually(main) == [0, 1]

@@ -265,15 +265,17 @@ class World:
     # --- the broker -----------------------------------------------------------------------------------
 
     async def _outage(self, rng: Random) -> None:
-        if self.broker.away:
+        if self.broker.away or self.broker.stalled:
             return
-        if rng.random() < 0.5:
-            self.broker.hang()
+        start, kind = self.clock.monotonic(), rng.choice(["away", "hangs", "stalls"])
+        if kind == "stalls":
+            self.broker.stall(True)
+            await self.clock.sleep(rng.uniform(1, 13))
+            self.broker.stall(False)
         else:
-            self.broker.away = True
-        start = self.clock.monotonic()
-        await self.clock.sleep(rng.choice([rng.uniform(0.1, 8), rng.uniform(8, 40)]))
-        self.broker.away = False
+            self.broker.away, self.broker.hangs = True, kind == "hangs"
+            await self.clock.sleep(rng.choice([rng.uniform(0.1, 8), rng.uniform(8, 40)]))
+            self.broker.away = False
         self._disturbed("*", start)
 
     async def _disturb(self, _: Random) -> None:
