@@ -87,11 +87,7 @@ async def services(
         stack.enter_context(alone(path))
         view = stack.enter_context(closing(View(path, kept.of(role), clock)))
         tail = Tail(log, view, clock)
-        metrics.follow(
-            ready=lambda: tail.ready,
-            reachable=lambda: tail.reachable,
-            undecodable=lambda: tail.undecodable,
-        )
+        _follow(tail, metrics)
         workers: list[Worker] = [tail.run]
         apps: list[tuple[web.Application, int]] = []
         if role.ingest:
@@ -114,6 +110,15 @@ async def services(
             await stack.enter_async_context(serving(app, settings.host, port, len(apps)))
         await first_of(stop.wait(), _until_ready(log, view, tail, clock))
         yield
+
+
+def _follow(tail: Tail, metrics: Metrics) -> None:
+    """Let *metrics* say how far *tail* is, whenever they are asked for."""
+    metrics.follow(
+        ready=lambda: tail.ready,
+        reachable=lambda: tail.reachable,
+        undecodable=lambda: tail.undecodable,
+    )
 
 
 async def _until_ready(log: Log, view: View, tail: Tail, clock: Clock) -> None:
