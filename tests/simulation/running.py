@@ -21,7 +21,10 @@ def run(seed: int, shape: Shape | None = None, script: Sequence[Happening] | Non
 
     async def main(loop: VirtualLoop) -> World:
         world = World(seed, shape or shape_of(seed), loop, script)
-        await world.live()
+        try:
+            await world.live()
+        finally:
+            world.close()
         return world
 
     return run_virtually(main)
