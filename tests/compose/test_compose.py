@@ -4,12 +4,15 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import orjson
 import pytest
+
+from slugline.log import DEFAULT_PARTITIONS
 
 ROOT = Path(__file__).parents[2]
 DOCKER = shlex.split(os.environ.get("SLUGLINE_DOCKER", "docker"))
@@ -85,6 +88,49 @@ def until_received(title: str) -> None:
             process.wait()
 
 
+def scale() -> None:
+    up("--no-recreate", "--scale", "ingest=2", "--scale", "syndicate=3")
+
+
+def shown_by(replica: str, path: str) -> str:
+    """What one *replica* of syndicate answers, asked in its container."""
+    script = (
+        "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode(), end='')"
+    )
+    return docker("exec", replica, "python", "-c", script, f"http://127.0.0.1:8081{path}")
+
+
+def metric(replica: str, name: str) -> float:
+    lines = shown_by(replica, "/metrics").splitlines()
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in lines
+        if line.startswith((name + " ", name + "{"))
+    )
+
+
+def until_shared_out(number: int) -> list[str]:
+    """The replicas of syndicate, once there are *number* and each of them has its share of the work."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        replicas = compose("ps", "--quiet", "syndicate").split()
+        shares = [metric(replica, "slugline_owned_partitions") for replica in replicas]
+        if len(shares) == number and all(shares) and sum(shares) == DEFAULT_PARTITIONS:
+            return replicas
+        assert time.monotonic() < end, f"{shares} of {DEFAULT_PARTITIONS}"
+        time.sleep(1)
+
+
+def who_sent(replicas: list[str]) -> str:
+    """That of *replicas* which sends to the demo's receiver now."""
+    name = "slugline_attempt_seconds_count"
+    before = {replica: metric(replica, name) for replica in replicas}
+    put_entry("whose")
+    until_received("Entry whose")
+    (sender,) = [replica for replica in replicas if metric(replica, name) > before[replica]]
+    return sender
+
+
 @pytest.mark.usefixtures("stack")
 def test_the_stack_comes_up_scales_and_survives() -> None:
     until_received("blog.updated")  # the demo has subscribed
@@ -93,17 +139,27 @@ def test_the_stack_comes_up_scales_and_survives() -> None:
     before = get("/blogs/smoke/feed.atom")
     assert "Entry first" in before
 
-    up("--no-recreate", "--scale", "ingest=2", "--scale", "syndicate=3")
-    replicas = compose("ps", "--quiet", "syndicate").split()
-    assert len(replicas) == 3
-    assert {get("/blogs/smoke/feed.atom") for _ in range(12)} == {before}
+    scale()
+    replicas = until_shared_out(3)
+    assert {shown_by(replica, "/blogs/smoke/feed.atom") for replica in replicas} == {before}
 
-    docker("kill", "--signal=KILL", replicas[0])
+    docker("kill", "--signal=KILL", who_sent(replicas))
+    docker("kill", "--signal=KILL", compose("ps", "--quiet", "ingest").split()[0])
     put_entry("second")
     until_received("Entry second")
+    left = until_shared_out(2)
+    assert len({shown_by(replica, "/blogs/smoke/feed.atom") for replica in left}) == 1
+
+    scale()  # the dead are replaced
+    replicas = until_shared_out(3)
+    put_entry("third")
+    until_received("Entry third")
+    after = get("/blogs/smoke/feed.atom")
+    assert "Entry third" in after
+    assert {shown_by(replica, "/blogs/smoke/feed.atom") for replica in replicas} == {after}
 
     compose("down")
     up()
-    put_entry("third")
-    until_received("Entry third")
+    put_entry("fourth")
+    until_received("Entry fourth")
     assert "Entry first" in get("/blogs/smoke/feed.atom")
