@@ -20,6 +20,14 @@ def copy_of(replica: Replica, number: int) -> Record:
     )
 
 
+async def overlaid(replica: Replica) -> None:
+    """Say A, then B, and have A land once more."""
+    await replica.put("A")
+    await replica.put("B")
+    replica.broker.append([copy_of(replica, 0)])
+    await replica.clock.sleep(1)
+
+
 def mended(replica: Replica) -> Mender:
     """A running mender of *replica*."""
     mender = Mender(replica.entries, replica.writer, replica.clock)
@@ -82,10 +90,7 @@ def test_what_was_overlaid_while_ingest_was_down_is_put_right_when_it_starts(
     tmp_path: Path,
 ) -> None:
     async def story(one: Replica, other: Replica) -> None:
-        await one.put("A")
-        await one.put("B")
-        one.broker.append([copy_of(one, 0)])
-        await one.clock.sleep(1)
+        await overlaid(one)
 
         mended(other)
         await one.clock.sleep(5)
@@ -99,10 +104,7 @@ def test_a_blog_that_cannot_be_mended_while_the_log_is_away_is_mended_afterwards
     tmp_path: Path,
 ) -> None:
     async def story(one: Replica, other: Replica) -> None:
-        await one.put("A")
-        await one.put("B")
-        one.broker.append([copy_of(one, 0)])
-        await one.clock.sleep(1)
+        await overlaid(one)
         one.broker.away = True
         mended(other)
         await one.clock.sleep(20)

@@ -206,6 +206,13 @@ class Broker:
             if spec.retention:
                 _retain(partition, now - spec.retention)
 
+    def lose(self, topics: Sequence[str], newest: int) -> None:
+        """Lose the *newest* records of each partition of *topics*, as after an unclean stop."""
+        for partition in self.of(topics).values():
+            lost = partition.records[len(partition.records) - newest :]
+            partition.records = partition.records[: len(partition.records) - newest]
+            partition.end = lost[0].offset if lost else partition.end
+
     # --- groups -----------------------------------------------------------------------------------
 
     async def join(self, topic: str, group: str, member: Member) -> None:

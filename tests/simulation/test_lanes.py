@@ -10,7 +10,7 @@ import pytest
 from slugline.entry import Entry
 from slugline.errors import LogUnavailableError
 from slugline.events import Event, EventType, encode, event_id
-from slugline.topics import DEAD_LETTERS, SUBSCRIPTIONS, provision
+from slugline.topics import DEAD_LETTERS, ENTRIES, SUBSCRIPTIONS, provision
 from slugline_syndicate.deliveries.exchange import Request
 from slugline_syndicate.deliveries.subscription import (
     Filter,
@@ -419,3 +419,43 @@ def test_every_test_is_sent_once_also_to_an_endpoint_in_trouble() -> None:
         assert tests == wanted
 
     play(script)
+
+
+# --- a log that lost its newest records ---------------------------------------------------------------
+
+
+def test_after_a_log_lost_its_newest_records_deliveries_go_on_at_its_end() -> None:
+    async def script(stage: Stage) -> None:
+        await stage.begin(tempers.fine())
+        await stage.start()
+        for name in ("e1", "e2", "e3"):
+            stage.say(an_entry(name))
+        await stage.clock.sleep(5)
+        stage.broker.away = True
+        stage.broker.lose([ENTRIES], 2)
+        await stage.clock.sleep(5)
+        stage.broker.away = False
+        await stage.clock.sleep(30)
+        stage.say(an_entry("e4"))
+        await stage.clock.sleep(5)
+
+    stage = play(script)
+
+    assert [words.split()[0] for words in stage.sent()] == ["e1", "e2", "e3", "e4"]
+
+
+def test_a_view_that_is_made_anew_ends_the_work_for_subscriptions_that_are_gone() -> None:
+    async def script(stage: Stage) -> None:
+        await stage.begin(tempers.fine())
+        await stage.start()
+        stage.say(an_entry("e1"))
+        await stage.clock.sleep(5)
+        stage.broker.away = True
+        stage.broker.lose([ENTRIES, SUBSCRIPTIONS], 1)
+        await stage.clock.sleep(5)
+        stage.broker.away = False
+        await stage.clock.sleep(30)
+        stage.say(an_entry("e2"))
+        await stage.clock.sleep(5)
+
+    assert [words.split()[0] for words in play(script).sent()] == ["e1"]

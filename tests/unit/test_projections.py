@@ -17,7 +17,7 @@ from slugline_syndicate.deliveries.history import (
     encode_attempts,
     encode_dead_letter,
 )
-from slugline_syndicate.deliveries.projections import ATTEMPTS_KEPT
+from slugline_syndicate.deliveries.history_views import ATTEMPTS_KEPT
 from slugline_syndicate.deliveries.runtime import DeliveryViews
 from slugline_syndicate.deliveries.subscription import deleted_subscription, encode_subscription
 from tests.builders import NOON, a_subscription, stored

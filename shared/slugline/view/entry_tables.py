@@ -42,13 +42,15 @@ class EntryTables:
 
     `event` is history: each revision at the *place* at which its `ce_id` first stood in the log;
     revisions that were superseded more than seven days ago are pruned, and a withdrawal takes the
-    text of all earlier ones. A record that says again what a later event has replaced already changes
-    nothing: it is a write that was given up, and landed late. Its subject is *overlaid* until ingest
-    has said the newest event again, since compaction would keep the wrong one. `blog` and `entry` are the events that nothing superseded, and functions
-    of each key's newest record, which stands at *newest* and is of the time *changed*: the event's
-    own, or one that repeated it and has its value in *repeated*. So every text stands once. A blog has
-    no *published*; its empty `entry_id` must not tell it apart, because SQLite plans a query anew for
-    each value that is compared with what a partial index compares with a constant.
+    text of all earlier ones. A record that says again what a later event has replaced already
+    changes nothing: it is a write that was given up, and landed late. Its subject is *overlaid*
+    until ingest has said the newest event again, since compaction would keep the wrong one.
+
+    `blog` and `entry` are the events that nothing superseded, and functions of each key's newest
+    record, which stands at *newest* and is of the time *changed*: the event's own, or one that
+    repeated it and has its value in *repeated*. So every text stands once. A blog has no *published*;
+    its empty `entry_id` must not tell it apart, because SQLite plans a query anew for each value that
+    is compared with what a partial index compares with a constant.
     """
 
     topics = (ENTRIES,)

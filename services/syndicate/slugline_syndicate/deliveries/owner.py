@@ -23,7 +23,7 @@ from slugline_syndicate.deliveries.cursor import claim, deleted_cursor
 from slugline_syndicate.deliveries.flusher import Flusher
 from slugline_syndicate.deliveries.lease import TOPICS
 from slugline_syndicate.deliveries.matching import Matcher
-from slugline_syndicate.deliveries.progress import Progress
+from slugline_syndicate.deliveries.progress import Progress, begins
 from slugline_syndicate.deliveries.projections import CursorsView, SubscriptionsView
 from slugline_syndicate.deliveries.worker import Worker
 
@@ -68,8 +68,11 @@ class Owner:
         self._ending: set[asyncio.Task[None]] = set()
         #: One bound method for all of them: ten thousand would be ten thousand.
         self._end_of_view = context.source.end
-        #: How many partitions the entries have: asked of the log, since a view may be half built.
-        self._count = 0
+        #: Where the entries end, by partition: asked of the log, since a view may be half built.
+        self._ends: list[int] = []
+        self._entries = entries
+        #: The view's, of which the workers were made.
+        self._generation = entries.generation
         self._matcher: Matcher[Worker] = Matcher()
         entries.listen(self._events_arrived)
         subscriptions.listen(self._subscriptions_changed)
@@ -110,6 +113,13 @@ class Owner:
         await self._given_back()
         for p in sorted(share - set(self._epochs) - set(self._acquiring)):
             self._acquire_soon(p, 0.0)
+
+    def look(self) -> None:
+        """The view is with the log. Where it was made anew meanwhile, begin anew from what it holds."""
+        if self._generation != self._entries.generation:
+            self._generation = self._entries.generation
+            for p in sorted(self._epochs):
+                self._yield_soon(p, 0.0)
 
     def cut(self) -> None:
         """Sending is not allowed any more: cut what is not answered within 1 s."""
@@ -153,7 +163,7 @@ class Owner:
             async with asyncio.timeout(STEP):
                 (placed,) = await self._log.publish([claim(partition, self._name)])
                 ends = dict(await self._log.ends(TOPICS))
-                self._count = sum(tp.topic == ENTRIES for tp in ends)
+                self._ends = [ends[tp] for tp in sorted(ends) if tp.topic == ENTRIES]
                 await self._tail.reached(
                     ends | {TopicPartition(CURSORS, partition): placed.offset + 1}
                 )
@@ -189,12 +199,16 @@ class Owner:
         if mine is None or offset <= mine:
             return
         logger.warning("claim.lost", partition=partition)
-        self._acquiring[partition] = asyncio.get_running_loop().create_task(self._yield(partition))
+        self._yield_soon(partition, CLAIM_AGAIN)
 
-    async def _yield(self, partition: int) -> None:
+    def _yield_soon(self, partition: int, again: float) -> None:
+        task = asyncio.get_running_loop().create_task(self._yield(partition, again))
+        self._acquiring[partition] = task
+
+    async def _yield(self, partition: int, again: float) -> None:
         await asyncio.shield(self._to_its_end(self._release([partition])))
         if partition in self._share:
-            await self._acquire(partition, CLAIM_AGAIN)
+            await self._acquire(partition, again)
         elif self._acquiring.get(partition) is asyncio.current_task():
             del self._acquiring[partition]
 
@@ -209,13 +223,12 @@ class Owner:
             self._matcher.add(worker, subscription.blogs)
             worker.update(subscription)
             return
-        progress = Progress(
-            subscription,
-            self._cursors.get(name),
-            self._epochs[partition],
-            self._count,
-            self._end_of_view,
-        )
+        cursor = self._cursors.get(name)
+        begin = begins(subscription, cursor)
+        if any(begin.get(p, 0) > end for p, end in enumerate(self._ends)):
+            logger.warning("cursor.beyond_log", subscription_id=name)
+        epoch = self._epochs[partition]
+        progress = Progress(subscription, cursor, epoch, self._ends, self._end_of_view)
         worker = Worker(partition, progress, self._context)
         self._workers[name] = worker
         self._matcher.add(worker, subscription.blogs)

@@ -22,8 +22,14 @@ ATTEMPTS_WAITING = 500
 HEALTHY = Health()
 
 
+def begins(subscription: Subscription, cursor: Cursor | None) -> dict[int, int]:
+    """Where to begin in each partition: where the cursor stands, or the subscription starts."""
+    return {**subscription.start, **(cursor.positions if cursor else {})}
+
+
 class Progress:
-    """A subscription and its cursor, as they change. *end* says how far the view has read.
+    """A subscription and its cursor, as they change. *ends* are those of the log, by partition; *end*
+    says how far the view has read.
 
     *behind* holds the partitions that may hold work, with the time at which the event at the head
     was written, where that is known; in all others everything up to the view's end was seen. *doomed* are dead letters that
@@ -51,13 +57,14 @@ class Progress:
         subscription: Subscription,
         cursor: Cursor | None,
         epoch: int,
-        partitions: int,
+        ends: Sequence[int],
         end: Callable[[int], int],
     ) -> None:
-        start = {**subscription.start, **(cursor.positions if cursor else {})}
+        start = begins(subscription, cursor)
         self._end = end
         self._frozen = False
-        self._positions = array("q", [start.get(p, 0) for p in range(partitions)])
+        # No further than the log goes: it may have lost its newest records.
+        self._positions = array("q", [min(start.get(p, 0), stop) for p, stop in enumerate(ends)])
         self.subscription = subscription.for_lanes()
         self.epoch = epoch
         self.health = cursor.health if cursor and cursor.health != HEALTHY else HEALTHY

@@ -16,14 +16,10 @@ from slugline_syndicate.deliveries.context import Context
 from slugline_syndicate.deliveries.exchange import Exchange
 from slugline_syndicate.deliveries.flusher import Flusher
 from slugline_syndicate.deliveries.gate import Gate
+from slugline_syndicate.deliveries.history_views import AttemptsView, DeadLettersView
 from slugline_syndicate.deliveries.lease import Lease
 from slugline_syndicate.deliveries.owner import Owner
-from slugline_syndicate.deliveries.projections import (
-    AttemptsView,
-    CursorsView,
-    DeadLettersView,
-    SubscriptionsView,
-)
+from slugline_syndicate.deliveries.projections import CursorsView, SubscriptionsView
 from slugline_syndicate.deliveries.source import EventSource, Render
 from slugline_syndicate.deliveries.worker import Worker
 
@@ -113,11 +109,15 @@ class Deliveries:
             context,
             self._flusher,
         )
-        self._lease = Lease(means.log, means.tail, means.clock, self._gate.look, self._owner.cut)
+        self._lease = Lease(means.log, means.tail, means.clock, self._lease_held, self._owner.cut)
         means.views.subscriptions.listen(means.views.forget_deleted)
 
     def _may_send(self) -> bool:
         return self._lease.valid and not self._flusher.failing
+
+    def _lease_held(self) -> None:
+        self._owner.look()
+        self._gate.look()
 
     def _flushing_changed(self) -> None:
         if self._flusher.failing:
