@@ -451,7 +451,7 @@ def test_a_view_that_is_made_anew_ends_the_work_for_subscriptions_that_are_gone(
         stage.say(an_entry("e1"))
         await stage.clock.sleep(5)
         stage.broker.away = True
-        stage.broker.lose([ENTRIES, SUBSCRIPTIONS], 1)
+        stage.broker.lose([SUBSCRIPTIONS], 1)
         await stage.clock.sleep(5)
         stage.broker.away = False
         await stage.clock.sleep(30)
