@@ -176,8 +176,16 @@ class Checker:
     def _gaps(self, arrivals: Sequence[Arrival]) -> Iterator[str]:
         for arrival in filter(is_gap, arrivals):
             events = self._by_sequence[orjson.loads(arrival.body)["data"]["sequence"]]
-            if all(arrival.at - event.at < REVISIONS - SKEW for event in events):
+            if not any(self._follows_old(event, arrival.at) for event in events):
                 yield f"a gap was told at {arrival.at:.3f} of what nothing is missing of"
+
+    def _follows_old(self, event: Accepted, told: float) -> bool:
+        """Whether *event*, or one before it that may be gone, was older than revisions are kept."""
+        return any(
+            told - each.at > REVISIONS - SKEW
+            for each in self.events
+            if each.partition == event.partition and each.offset <= event.offset
+        )
 
     def _gaps_again(self, name: str, arrivals: Sequence[Arrival]) -> Iterator[str]:
         """Once it is told, everything that stood in the log then has no gap of its own."""
@@ -189,7 +197,8 @@ class Checker:
                 if arrival.webhook_id != own_id(kind, name, place, event.partition):
                     continue
                 before = told.get((arrival.by, event.partition), 0.0)
-                if event.at < before - BEHIND:
+                others = any(a.by != arrival.by and before <= a.at <= arrival.at for a in arrivals)
+                if event.at < before - BEHIND and not others:
                     yield f"the same gap was told again at {arrival.at:.3f} to {arrival.url}"
                 if arrival.status == 200 and arrival.heard is not None:
                     told[arrival.by, event.partition] = arrival.heard

@@ -25,6 +25,8 @@ BEHIND = 5.05
 AT_ONCE = 4
 WAITS, JITTER = (5.0, 30.0, 120.0, 600.0, 1800.0), 0.2
 REFUSAL_WAITS = (5.0, 30.0)
+#: How long a group may take to tell a member that is back what it lost, in seconds.
+UNTOLD = 20.0
 TROUBLE = frozenset({408, 429})
 
 
@@ -49,6 +51,7 @@ def impatient(
     everything = sorted(arrivals, key=lambda a: a.sent)
     mine = [arrival for arrival in everything if not _is_test(arrival)]
     replaced = _replaced(history, journal, disturbances)
+    replaced += _contested(history, journal, disturbances)
     by_process: dict[str, list[Arrival]] = defaultdict(list)
     for arrival in mine:
         by_process[arrival.by].append(arrival)
@@ -100,6 +103,8 @@ class _Endpoint:
     """What a process must think of an endpoint, at least: where it may have thought worse, it waits longer."""
 
     failures: int = 0
+    #: When the request that failed was sent, and when that was known.
+    asked: float = 0.0
     since: float = 0.0
     until: float = 0.0
     at_once: int = AT_ONCE
@@ -115,6 +120,7 @@ class _Endpoint:
             # What was under way when the wait began may be the same failure, told twice.
             if arrival.sent >= self.since and at >= self.until:
                 self._wait(at)
+                self.asked = arrival.sent
             self.until = max(self.until, at + arrival.retry_after - 0.001)
 
     def _wait(self, at: float) -> None:
@@ -135,7 +141,7 @@ def _too_soon(
             endpoint.hear(arrival, at)
             continue
         if _started_afresh(history, endpoint.since, at) or _others_sent(
-            everybody, arrival, endpoint.since
+            everybody, arrival, endpoint.asked
         ):
             endpoint = _Endpoint()
         if at < endpoint.until:
@@ -182,7 +188,7 @@ def _unexplained(
     """What is sent twice although its sender knew that it was taken, and had the time to say so.
 
     Not of an event that was *copied* in the log, once its first record may be compacted away; nor
-    where the cursor was *replaced* by one that was over, and its owner died before it could mend that.
+    where the cursor was *replaced* by one that was over, or its owner by one that did not know better.
     """
     for arrival in sent:
         if arrival.heard is None or arrival.status != 200:
@@ -194,7 +200,7 @@ def _unexplained(
             each.start <= arrival.heard + FLUSHED and each.end >= arrival.heard - BEHIND
             for each in disturbances
         )
-        lost = any(again and arrival.heard < at < again[0].sent for at in replaced)
+        lost = any(again and arrival.heard - BEHIND < at < again[0].sent for at in replaced)
         if again and not disturbed and not lost:
             yield f"sent twice for no reason, at {again[0].sent:.3f} to {arrival.url}"
 
@@ -216,6 +222,20 @@ def _replaced(
     return found
 
 
+def _contested(
+    history: SubscriptionHistory,
+    journal: Sequence[StoredRecord],
+    disturbances: Sequence[Disturbance],
+) -> list[float]:
+    """When somebody claimed who had stood still, or been cut off, and whom the group had not told
+    yet that others own its share: what the owner did in the last moment may not be written."""
+    return [
+        at
+        for owner, at in _claims(history, journal)
+        if any(e.start <= at <= e.end + UNTOLD for e in _of(owner, disturbances))
+    ]
+
+
 def _zombies(
     history: SubscriptionHistory, arrivals: Sequence[Arrival], journal: Sequence[StoredRecord]
 ) -> Iterator[str]:
@@ -223,8 +243,8 @@ def _zombies(
     claims = _claims(history, journal)
     for arrival in arrivals:
         known = [owner for owner, at in claims if at + BEHIND < arrival.sent]
-        now = [owner for owner, at in claims if at <= arrival.sent]
-        if known and arrival.by not in (known[-1], now[-1]):
+        lately = [owner for owner, at in claims if at <= arrival.sent <= at + BEHIND]
+        if known and arrival.by not in (known[-1], *lately):
             yield f"{arrival.by} sent at {arrival.sent:.3f}, though {known[-1]} owns it"
 
 

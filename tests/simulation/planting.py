@@ -99,7 +99,7 @@ LEASE_AND_CLAIMS = (
     Mutation(
         "a process works on in partitions that it lost",
         f"{DELIVERIES}/owner.py",
-        "            self._to_its_end(self._release(lost))\n",
+        "            self._to_its_end(self._hand_over(self._give_up(lost)))\n",
         "            self._epochs.update(dict.fromkeys(lost, -1))\n",
         40,
     ),
@@ -614,8 +614,8 @@ VIEWS = (
     Mutation(
         "a gap is told after a day",
         f"{DELIVERIES}/lane.py",
-        "if ref.written_at < now - REVISIONS_KEPT and",
-        "if ref.written_at < now - REVISIONS_KEPT / 7 and",
+        "self._is_overdue(ref, now - REVISIONS_KEPT)",
+        "self._is_overdue(ref, now - REVISIONS_KEPT / 7)",
         5,
     ),
     Mutation(

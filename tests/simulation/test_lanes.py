@@ -50,6 +50,11 @@ class Stage(World):
         self._start_replica()
         await self.clock.sleep(1.0)
 
+    def replace_replica(self) -> None:
+        """Another process, with no view yet, in place of the one that was stopped."""
+        self._slots.clear()
+        self._start_replica()
+
     def say(self, entry: Entry) -> str:
         """Write an event at once; its id."""
         before = self._ids.get(entry.id)
@@ -459,3 +464,22 @@ def test_a_view_that_is_made_anew_ends_the_work_for_subscriptions_that_are_gone(
         await stage.clock.sleep(5)
 
     assert [words.split()[0] for words in play(script).sent()] == ["e1"]
+
+
+def test_what_compaction_took_while_nobody_worked_is_told_as_a_gap_by_a_view_that_never_saw_it() -> (
+    None
+):
+    async def script(stage: Stage) -> None:
+        await stage.begin(tempers.fine())
+        await stage.start()
+        stage.say(an_entry("e0"))
+        await stage.clock.sleep(5)
+        await stage.replica.stop()
+        stage.say(first_heading())
+        await stage.clock.sleep(timedelta(days=8).total_seconds())
+        stage.say(an_entry("e1", title="second"))
+        stage.broker.compact()
+        stage.replace_replica()
+        await stage.clock.sleep(60)
+
+    assert play(script).sent()[1:] == [EventType.SUBSCRIPTION_GAP, "e1 second"]

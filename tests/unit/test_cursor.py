@@ -82,7 +82,7 @@ class View:
 
 def progress(view: View, cursor: Cursor | None = None, **start: int) -> Progress:
     subscription = a_subscription(start={int(p[1:]): o for p, o in start.items()})
-    return Progress(subscription, cursor, 1, [10**9] * len(view.ends), view.end)
+    return Progress(subscription, cursor, 1, len(view.ends), view.end)
 
 
 def test_an_idle_partition_counts_as_seen_to_the_views_end() -> None:

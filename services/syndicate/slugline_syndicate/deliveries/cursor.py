@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
@@ -21,6 +22,8 @@ class Cursor:
 
     *heads* holds, by partition, how the event at the head fares where it was tried already. *gaps*
     holds up to which offset only newest revisions are delivered. *order* is the last one done.
+    *due* holds, by partition, since when events wait, at the longest, where that is known.
+    *written* is when the cursor itself was, as a view read it.
     """
 
     subscription_id: str
@@ -30,6 +33,8 @@ class Cursor:
     heads: Mapping[int, Head] = field(default_factory=dict)
     gaps: Mapping[int, int] = field(default_factory=dict)
     order: int = 0
+    due: Mapping[int, datetime] = field(default_factory=dict)
+    written: datetime | None = None
 
 
 def encode_cursor(cursor: Cursor) -> Record:
@@ -44,6 +49,8 @@ def encode_cursor(cursor: Cursor) -> Record:
         value["heads"] = {p: _packed(head, _HEAD) for p, head in cursor.heads.items()}
     if cursor.gaps:
         value["gaps"] = cursor.gaps
+    if cursor.due:
+        value["due"] = cursor.due
     return _record(cursor.subscription_id, orjson.dumps(value, option=_OPTIONS))
 
 
@@ -72,6 +79,7 @@ def decode_cursor(subscription_id: str, value: bytes) -> Cursor:
             },
             gaps=positions_of(body.get("gaps", {})),
             order=whole(body.get("order", 0)),
+            due={int(p): parse_rfc3339(at) for p, at in body.get("due", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UndecodableRecordError(f"its value is no cursor: {error!r}") from error

@@ -129,9 +129,14 @@ class Lane:
         body = self._context.source.body(ref)
         if body is None or (self._p in self._progress.gaps and self._in_gap(ref)):
             return None
-        if ref.written_at < now - REVISIONS_KEPT and self._p not in self._progress.gaps:
+        if self._p not in self._progress.gaps and self._is_overdue(ref, now - REVISIONS_KEPT):
             return self._gap(ref)
         return Delivery(ref, ref.id, ref.type, body)
+
+    def _is_overdue(self, ref: EventRef, kept_from: datetime) -> bool:
+        """Whether *ref*, or what came before it and is gone, is older than every revision is kept."""
+        since = self._progress.since.get(self._p) or ref.written_at
+        return min(ref.written_at, since) < kept_from
 
     def _in_gap(self, ref: EventRef) -> bool:
         """Whether *ref* is passed by because a newer revision comes, the gap having been told."""

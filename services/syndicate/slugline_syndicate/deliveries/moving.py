@@ -41,6 +41,8 @@ def moved_cursor(value: bytes, places: Places) -> bytes:
     gaps = positions_of(body.get("gaps", {})) if places.same else {}
     moved = places.earliest(gaps)
     body["gaps"] = _named({p: moved[p] for p in gaps})
+    if body.get("due") and not places.same:  # merged, all may wait as long as any does
+        body["due"] = dict.fromkeys(body["positions"], min(body["due"].values()))
     return orjson.dumps(body)
 
 

@@ -7,7 +7,7 @@ stops.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,7 +23,7 @@ from slugline_syndicate.deliveries.cursor import claim, deleted_cursor
 from slugline_syndicate.deliveries.flusher import Flusher
 from slugline_syndicate.deliveries.lease import TOPICS
 from slugline_syndicate.deliveries.matching import Matcher
-from slugline_syndicate.deliveries.progress import Progress, begins
+from slugline_syndicate.deliveries.progress import Progress, begins, no_further
 from slugline_syndicate.deliveries.projections import CursorsView, SubscriptionsView
 from slugline_syndicate.deliveries.worker import Worker
 
@@ -69,7 +69,7 @@ class Owner:
         #: One bound method for all of them: ten thousand would be ten thousand.
         self._end_of_view = context.source.end
         #: Where the entries end, by partition: asked of the log, since a view may be half built.
-        self._ends: list[int] = []
+        self._ends: dict[int, int] = {}
         self._entries = entries
         #: The view's, of which the workers were made.
         self._generation = entries.generation
@@ -109,7 +109,7 @@ class Owner:
             self._acquiring.pop(p).cancel()
         lost = sorted(set(self._epochs) - share)
         if lost:
-            self._to_its_end(self._release(lost))
+            self._to_its_end(self._hand_over(self._give_up(lost)))
         await self._given_back()
         for p in sorted(share - set(self._epochs) - set(self._acquiring)):
             self._acquire_soon(p, 0.0)
@@ -163,7 +163,7 @@ class Owner:
             async with asyncio.timeout(STEP):
                 (placed,) = await self._log.publish([claim(partition, self._name)])
                 ends = dict(await self._log.ends(TOPICS))
-                self._ends = [ends[tp] for tp in sorted(ends) if tp.topic == ENTRIES]
+                self._ends = {tp.partition: end for tp, end in ends.items() if tp.topic == ENTRIES}
                 await self._tail.reached(
                     ends | {TopicPartition(CURSORS, partition): placed.offset + 1}
                 )
@@ -176,16 +176,41 @@ class Owner:
     def _begin(self, partition: int, epoch: int) -> None:
         self._epochs[partition] = epoch
         self._context.metrics.owned_partitions.set(len(self._epochs))
+        ahead = []
         for subscription in self._subscriptions.in_partition(partition):
-            self._work_for(subscription.id, partition)
+            begin = begins(subscription, self._cursors.get(subscription.id))
+            if any(begin.get(p, 0) > end for p, end in self._ends.items()):
+                ahead.append(subscription.id)
+            else:
+                self._work_for(subscription.id, partition)
+        if ahead:
+            self._to_its_end(self._begin_ahead(ahead, partition, epoch))
 
-    async def _release(self, partitions: Sequence[int]) -> None:
+    async def _begin_ahead(self, names: Sequence[str], partition: int, epoch: int) -> None:
+        """Begin those that got further than the log went when it was asked; unless it goes so far by
+        now, it has lost its newest records, and they go on at its end."""
+        while self._epochs.get(partition) == epoch:
+            try:
+                ends = await self._log.ends([ENTRIES])
+            except LogError:
+                await self._context.clock.sleep(CLAIM_AGAIN)
+                continue
+            for name in names if self._epochs.get(partition) == epoch else ():
+                self._work_for(name, partition, {tp.partition: end for tp, end in ends.items()})
+            return
+
+    def _give_up(self, partitions: Sequence[int]) -> list[Worker]:
+        """Own *partitions* no more; who worked for them starts nothing from this moment on."""
         for p in partitions:
             self._epochs.pop(p, None)
         self._context.metrics.owned_partitions.set(len(self._epochs))
         workers = [worker for worker in self._workers.values() if worker.partition in partitions]
         for worker in workers:
             self._forget(worker)
+        return workers
+
+    async def _hand_over(self, workers: Sequence[Worker]) -> None:
+        """End what is under way, and write down how far *workers* got."""
         await asyncio.gather(*(worker.cut(CUT) for worker in workers))
         for worker in workers:  # those that moved stand before those that only skipped events
             self._flusher.add(worker.progress)
@@ -202,11 +227,12 @@ class Owner:
         self._yield_soon(partition, CLAIM_AGAIN)
 
     def _yield_soon(self, partition: int, again: float) -> None:
-        task = asyncio.get_running_loop().create_task(self._yield(partition, again))
+        workers = self._give_up([partition])
+        task = asyncio.get_running_loop().create_task(self._yield(partition, workers, again))
         self._acquiring[partition] = task
 
-    async def _yield(self, partition: int, again: float) -> None:
-        await asyncio.shield(self._to_its_end(self._release([partition])))
+    async def _yield(self, partition: int, workers: Sequence[Worker], again: float) -> None:
+        await asyncio.shield(self._to_its_end(self._hand_over(workers)))
         if partition in self._share:
             await self._acquire(partition, again)
         elif self._acquiring.get(partition) is asyncio.current_task():
@@ -214,7 +240,8 @@ class Owner:
 
     # --- workers --------------------------------------------------------------------------------------
 
-    def _work_for(self, name: str, partition: int) -> None:
+    def _work_for(self, name: str, partition: int, ends: Mapping[int, int] | None = None) -> None:
+        """Work for the subscription called *name*; where *ends* are given, from there at the latest."""
         subscription = self._subscriptions.get(name)
         if subscription is None:
             return
@@ -224,11 +251,10 @@ class Owner:
             worker.update(subscription)
             return
         cursor = self._cursors.get(name)
-        begin = begins(subscription, cursor)
-        if any(begin.get(p, 0) > end for p, end in enumerate(self._ends)):
-            logger.warning("cursor.beyond_log", subscription_id=name)
-        epoch = self._epochs[partition]
-        progress = Progress(subscription, cursor, epoch, self._ends, self._end_of_view)
+        if ends:
+            cursor = no_further(subscription, cursor, ends)
+        epoch, count = self._epochs[partition], len(self._ends)
+        progress = Progress(subscription, cursor, epoch, count, self._end_of_view)
         worker = Worker(partition, progress, self._context)
         self._workers[name] = worker
         self._matcher.add(worker, subscription.blogs)

@@ -5,9 +5,11 @@ crash and found again: which dead letters were not acknowledged, and which attem
 """
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+
+import structlog
 
 from slugline.view.entries import EventRef
 from slugline_syndicate.deliveries.cursor import Cursor
@@ -18,6 +20,8 @@ from slugline_syndicate.deliveries.subscription import Order, Positions, Subscri
 #: Attempts that wait to be flushed, of one subscription; older ones go first.
 ATTEMPTS_WAITING = 500
 
+logger = structlog.get_logger()
+
 #: No failure yet: shared, so that an idle subscription costs nothing for it.
 HEALTHY = Health()
 
@@ -27,13 +31,26 @@ def begins(subscription: Subscription, cursor: Cursor | None) -> dict[int, int]:
     return {**subscription.start, **(cursor.positions if cursor else {})}
 
 
+def no_further(
+    subscription: Subscription, cursor: Cursor | None, ends: Mapping[int, int]
+) -> Cursor:
+    """*cursor*, with no position beyond *ends*: there the log lost its newest records."""
+    begin = begins(subscription, cursor)
+    positions = {p: min(offset, ends.get(p, offset)) for p, offset in begin.items()}
+    if positions != begin:
+        logger.warning("cursor.beyond_log", subscription_id=subscription.id)
+    known = cursor or Cursor(subscription_id=subscription.id, epoch=0, positions={})
+    return replace(known, positions=positions)
+
+
 class Progress:
-    """A subscription and its cursor, as they change. *ends* are those of the log, by partition; *end*
-    says how far the view has read.
+    """A subscription and its cursor, as they change. *end* says how far the view has read.
 
     *behind* holds the partitions that may hold work, with the time at which the event at the head
-    was written, where that is known; in all others everything up to the view's end was seen. *doomed* are dead letters that
-    the log has not acknowledged. *missed* are events that a filter wanted before it was known here.
+    was written, where that is known; in all others everything up to the view's end was seen. *since*
+    says since when a partition may be behind, until its first event is done: what waited then may be
+    compacted away. *doomed* are dead letters that the log has not acknowledged. *missed* are events
+    that a filter wanted before it was known here.
     """
 
     __slots__ = (
@@ -49,6 +66,7 @@ class Progress:
         "health",
         "missed",
         "order",
+        "since",
         "subscription",
     )
 
@@ -57,23 +75,24 @@ class Progress:
         subscription: Subscription,
         cursor: Cursor | None,
         epoch: int,
-        ends: Sequence[int],
+        partitions: int,
         end: Callable[[int], int],
     ) -> None:
         start = begins(subscription, cursor)
         self._end = end
         self._frozen = False
-        # No further than the log goes: it may have lost its newest records.
-        self._positions = array("q", [min(start.get(p, 0), stop) for p, stop in enumerate(ends)])
+        self._positions = array("q", [start.get(p, 0) for p in range(partitions)])
         self.subscription = subscription.for_lanes()
         self.epoch = epoch
         self.health = cursor.health if cursor and cursor.health != HEALTHY else HEALTHY
         self.heads: dict[int, Head] = dict(cursor.heads) if cursor else {}
         self.gaps: dict[int, int] = dict(cursor.gaps) if cursor else {}
         self.order = cursor.order if cursor else 0
+        due, known = (cursor.due, cursor.written) if cursor else ({}, subscription.created)
         self.behind: dict[int, datetime | None] = {
             p: None for p, offset in enumerate(self._positions) if offset < end(p)
         }
+        self.since: dict[int, datetime | None] = {p: due.get(p, known) for p in self.behind}
         self.doomed: dict[int, DeadLetter] = {}
         self.missed: dict[int, list[EventRef]] = {}
         self.attempts: list[Attempt] = []
@@ -101,6 +120,7 @@ class Progress:
             heads={p: h for p, h in self.heads.items() if h.offset >= positions[p]},
             gaps=dict(self.gaps),
             order=self.order,
+            due={p: at for p, head in behind.items() if (at := self.since.get(p) or head)},
         )
 
     def state(self) -> str:
@@ -147,6 +167,7 @@ class Progress:
     def idle(self, p: int) -> None:
         """The view holds nothing more in *p*."""
         self.look_on_from(p, self._end(p))
+        self.since.pop(p, None)
         if not self._frozen:
             self.behind.pop(p, None)
 
@@ -168,6 +189,7 @@ class Progress:
             del self.doomed[p]
         if p in self.heads:
             del self.heads[p]
+        self.since.pop(p, None)
         self.behind[p] = None
 
     def letter(self, ref: EventRef) -> DeadLetter | None:
@@ -196,7 +218,7 @@ class Progress:
         """Count nothing as seen from now on: nobody will tell of new events any more."""
         for p in range(len(self._positions)):
             self.look_on_from(p, self.seen(p))
-        self.behind.update(dict.fromkeys(range(len(self._positions))))
+        self.behind = {p: self.behind.get(p) for p in range(len(self._positions))}
         self._frozen = True
 
     # --- orders and changes -------------------------------------------------------------------------
@@ -212,6 +234,7 @@ class Progress:
             self.look_on_from(p, offset)
             self.doomed.pop(p, None)
             self.missed.pop(p, None)
+            self.since.pop(p, None)
             if p in self.behind:
                 self.behind[p] = None
 

@@ -2,9 +2,12 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from slugline.log import StoredRecord
+from slugline.log.written import written_at
 from slugline.topics import CURSORS, SUBSCRIPTIONS, is_claim, is_own
+from slugline.view.entry_rows import from_micros, to_micros
 from slugline_syndicate.deliveries.cursor import Cursor, decode_cursor
 from slugline_syndicate.deliveries.subscription import Subscription, decode_subscription
 from slugline_syndicate.deliveries.written import Written
@@ -87,7 +90,8 @@ class CursorsView:
 
     topics = (CURSORS,)
     schema = """
-    CREATE TABLE cursor(id TEXT PRIMARY KEY, partition INTEGER NOT NULL, epoch INTEGER NOT NULL, data BLOB NOT NULL);
+    CREATE TABLE cursor(id TEXT PRIMARY KEY, partition INTEGER NOT NULL, epoch INTEGER NOT NULL,
+                        written_at INTEGER NOT NULL, data BLOB NOT NULL);
     CREATE TABLE claim(partition INTEGER PRIMARY KEY, offset INTEGER NOT NULL);
     """
 
@@ -126,9 +130,10 @@ class CursorsView:
         if epoch is None:
             epoch = decode_cursor(name, record.value).epoch
         changed = self._db.execute(
-            "INSERT INTO cursor VALUES (?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
-            " epoch = excluded.epoch, data = excluded.data WHERE epoch <= excluded.epoch",
-            (name, record.partition, epoch, record.value),
+            "INSERT INTO cursor VALUES (?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
+            " epoch = excluded.epoch, written_at = excluded.written_at, data = excluded.data"
+            " WHERE epoch <= excluded.epoch",
+            (name, record.partition, epoch, to_micros(written_at(record)), record.value),
         ).rowcount
         if not changed:
             self._zombies.append(name)
@@ -145,8 +150,10 @@ class CursorsView:
 
     def get(self, name: str) -> Cursor | None:
         """The cursor of a subscription; None before its owner wrote one."""
-        row = self._db.execute("SELECT data FROM cursor WHERE id = ?", (name,)).fetchone()
-        return decode_cursor(name, row[0]) if row else None
+        row = self._db.execute(
+            "SELECT data, written_at FROM cursor WHERE id = ?", (name,)
+        ).fetchone()
+        return replace(decode_cursor(name, row[0]), written=from_micros(row[1])) if row else None
 
     def newest_claim(self, partition: int) -> int | None:
         """The offset of the newest claim on *partition*."""
