@@ -224,6 +224,13 @@ async def test_a_log_that_lost_its_newest_records_is_followed_by_views_made_anew
             await calm_feeds(installation)
             for blog in installation.blogs:
                 assert b"Heading after" in await feed(installation, blog)
+            async with asyncio.timeout(SETTLE):
+                while not said(installation.syndicates(), "cursor.beyond_log"):
+                    await installation.clock.sleep(LOOK)
+            before = installation.partners.taken
+            for blog in installation.blogs:
+                await installation.load.put(blog, "later")
+            await installation.partners.until(before + len(installation.blogs))
     finally:
         cluster.stop()
 
