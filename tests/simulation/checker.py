@@ -86,6 +86,11 @@ class Checker:
         self.events = accepted_events(journal)
         self._by_id = {accepted.event.id: accepted for accepted in self.events}
         self._bases = bases(journal)
+        self._base_offsets = {
+            r.partition: r.offset
+            for r in reversed(journal)
+            if r.topic == ENTRIES and is_base(r.key)
+        }
         self._sequences, self.copied = self._copies()
         self._by_sequence: dict[int, list[Accepted]] = defaultdict(list)
         for a in self.events:  # a sequence is one in its blog, not in the log
@@ -180,12 +185,13 @@ class Checker:
                 yield f"a gap was told at {arrival.at:.3f} of what nothing is missing of"
 
     def _follows_old(self, event: Accepted, told: float) -> bool:
-        """Whether *event*, or one before it that may be gone, was older than revisions are kept."""
-        return any(
-            told - each.at > REVISIONS - SKEW
-            for each in self.events
-            if each.partition == event.partition and each.offset <= event.offset
-        )
+        """Whether *event* was older than revisions are kept; or one before it that may be gone."""
+        before = [
+            e for e in self.events if e.partition == event.partition and e.offset <= event.offset
+        ]
+        old = any(told - e.at > REVISIONS - SKEW for e in before)
+        # An offset without an event looks like one that compaction has left.
+        return old or len(before) < event.offset - self._base_offsets[event.partition]
 
     def _gaps_again(self, name: str, arrivals: Sequence[Arrival]) -> Iterator[str]:
         """Once it is told, everything that stood in the log then has no gap of its own."""

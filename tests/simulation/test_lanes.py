@@ -483,3 +483,40 @@ def test_what_compaction_took_while_nobody_worked_is_told_as_a_gap_by_a_view_tha
         await stage.clock.sleep(60)
 
     assert play(script).sent()[1:] == [EventType.SUBSCRIPTION_GAP, "e1 second"]
+
+
+def test_a_log_that_was_empty_for_longer_than_revisions_are_kept_has_no_gap() -> None:
+    async def script(stage: Stage) -> None:
+        await stage.begin(tempers.fine(), created=stage.clock.now())
+        await stage.clock.sleep(timedelta(days=8).total_seconds())
+        stage.say(an_entry("e1"))
+        await stage.start()
+        await stage.clock.sleep(60)
+
+    assert [words.split()[0] for words in play(script).sent()] == ["e1"]
+
+
+def test_a_gap_before_events_that_nobody_wants_is_told_by_a_later_owner_too() -> None:
+    async def script(stage: Stage) -> None:
+        updates = Filter(since={}, blogs=("*",), types=(EventType.ENTRY_UPDATED,))
+        back = timedelta(days=8, minutes=2).total_seconds()
+        temper = tempers.unavailable(lambda: stage.clock.monotonic() < back)
+        await stage.begin(temper, filters=(updates,))
+        await stage.start()
+        await stage.replica.stop()
+        for title in ("first", "second"):
+            stage.say(an_entry("e1", title=title))
+        await stage.clock.sleep(timedelta(days=8).total_seconds())
+        stage.say(an_entry("e2", title="unwanted"))
+        stage.say(an_entry("e1", title="third"))
+        stage.broker.compact()
+        stage.replace_replica()
+        await stage.clock.sleep(30)
+        await stage.replica.stop()
+        stage.replace_replica()
+        await stage.clock.sleep(1800)
+
+    sent = play(script).sent()
+
+    assert set(sent[:-1]) == {EventType.SUBSCRIPTION_GAP}
+    assert sent[-1] == "e1 third"

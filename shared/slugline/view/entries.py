@@ -181,6 +181,12 @@ class EntriesView(EntryTables):
 
     # --- events -----------------------------------------------------------------------------------
 
+    def first_offset(self, partition: int) -> int:
+        """Where the first event of *partition* may stand: after its base record."""
+        row = self._db.execute("SELECT offset FROM base WHERE partition = ?", (partition,))
+        (base_offset,) = row.fetchone() or (-1,)
+        return int(base_offset) + 1
+
     def newest_event(self, blog_id: str) -> tuple[str, datetime] | None:
         """Id and time of the blog's newest event; None where it has none."""
         row = self._db.execute(

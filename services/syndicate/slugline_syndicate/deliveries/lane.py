@@ -97,6 +97,8 @@ class Lane:
         if p in progress.missed:
             return self._due(progress.missed[p][0])
         for ref in self._ahead:
+            if p in progress.waits:
+                progress.meet(p, ref.offset, self._context.source.first_offset(p))
             progress.look_on_from(p, ref.offset)
             if progress.subscription.wants(ref):
                 return self._due(ref)
@@ -135,8 +137,8 @@ class Lane:
 
     def _is_overdue(self, ref: EventRef, kept_from: datetime) -> bool:
         """Whether *ref*, or what came before it and is gone, is older than every revision is kept."""
-        since = self._progress.since.get(self._p) or ref.written_at
-        return min(ref.written_at, since) < kept_from
+        gone_since = self._progress.gone_since(self._p)
+        return ref.written_at < kept_from or (gone_since is not None and gone_since < kept_from)
 
     def _in_gap(self, ref: EventRef) -> bool:
         """Whether *ref* is passed by because a newer revision comes, the gap having been told."""
@@ -205,6 +207,7 @@ class Lane:
             self._pass(delivery.ref, outcome)
             return
         self._ahead = iter(())  # what comes after the telling is the event itself
+        self._progress.waits.pop(self._p, None)
         self._progress.gaps[self._p] = self._context.source.end(self._p)
         self._progress.heads.pop(self._p, None)
         self._progress.doomed.pop(self._p, None)

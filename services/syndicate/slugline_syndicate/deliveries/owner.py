@@ -7,7 +7,7 @@ stops.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,12 +19,13 @@ from slugline.topics import CURSORS, ENTRIES
 from slugline.view.entries import EntriesView, EventRef
 from slugline.view.tail import Tail
 from slugline_syndicate.deliveries.context import Context
-from slugline_syndicate.deliveries.cursor import claim, deleted_cursor
+from slugline_syndicate.deliveries.cursor import Cursor, claim, deleted_cursor
 from slugline_syndicate.deliveries.flusher import Flusher
 from slugline_syndicate.deliveries.lease import TOPICS
 from slugline_syndicate.deliveries.matching import Matcher
 from slugline_syndicate.deliveries.progress import Progress, begins, no_further
 from slugline_syndicate.deliveries.projections import CursorsView, SubscriptionsView
+from slugline_syndicate.deliveries.subscription import Subscription
 from slugline_syndicate.deliveries.worker import Worker
 
 GROUP = "slugline-deliver"
@@ -141,8 +142,7 @@ class Owner:
     # --- partitions -----------------------------------------------------------------------------------
 
     def _acquire_soon(self, partition: int, delay: float) -> None:
-        task = asyncio.get_running_loop().create_task(self._acquire(partition, delay))
-        self._acquiring[partition] = task
+        self._acquiring[partition] = asyncio.create_task(self._acquire(partition, delay))
 
     async def _acquire(self, partition: int, delay: float) -> None:
         await self._context.clock.sleep(delay)
@@ -178,15 +178,16 @@ class Owner:
         self._context.metrics.owned_partitions.set(len(self._epochs))
         ahead = []
         for subscription in self._subscriptions.in_partition(partition):
-            begin = begins(subscription, self._cursors.get(subscription.id))
+            cursor = self._cursors.get(subscription.id)
+            begin = begins(subscription, cursor)
             if any(begin.get(p, 0) > end for p, end in self._ends.items()):
-                ahead.append(subscription.id)
+                ahead.append(subscription)
             else:
-                self._work_for(subscription.id, partition)
+                self._employ(subscription, cursor, partition)
         if ahead:
             self._to_its_end(self._begin_ahead(ahead, partition, epoch))
 
-    async def _begin_ahead(self, names: Sequence[str], partition: int, epoch: int) -> None:
+    async def _begin_ahead(self, ahead: Sequence[Subscription], partition: int, epoch: int) -> None:
         """Begin those that got further than the log went when it was asked; unless it goes so far by
         now, it has lost its newest records, and they go on at its end."""
         while self._epochs.get(partition) == epoch:
@@ -195,8 +196,11 @@ class Owner:
             except LogError:
                 await self._context.clock.sleep(CLAIM_AGAIN)
                 continue
-            for name in names if self._epochs.get(partition) == epoch else ():
-                self._work_for(name, partition, {tp.partition: end for tp, end in ends.items()})
+            limits = {tp.partition: end for tp, end in ends.items()}
+            for each in ahead if self._epochs.get(partition) == epoch else ():
+                if each.id not in self._workers and self._subscriptions.get(each.id):
+                    cursor = no_further(each, self._cursors.get(each.id), limits)
+                    self._employ(each, cursor, partition)
             return
 
     def _give_up(self, partitions: Sequence[int]) -> list[Worker]:
@@ -240,30 +244,29 @@ class Owner:
 
     # --- workers --------------------------------------------------------------------------------------
 
-    def _work_for(self, name: str, partition: int, ends: Mapping[int, int] | None = None) -> None:
-        """Work for the subscription called *name*; where *ends* are given, from there at the latest."""
+    def _work_for(self, name: str, partition: int) -> None:
         subscription = self._subscriptions.get(name)
         if subscription is None:
             return
         worker = self._workers.get(name)
-        if worker is not None:
-            self._matcher.add(worker, subscription.blogs)
-            worker.update(subscription)
+        if worker is None:
+            self._employ(subscription, self._cursors.get(name), partition)
             return
-        cursor = self._cursors.get(name)
-        if ends:
-            cursor = no_further(subscription, cursor, ends)
+        self._matcher.add(worker, subscription.blogs)
+        worker.update(subscription)
+
+    def _employ(self, subscription: Subscription, cursor: Cursor | None, partition: int) -> None:
+        """Begin to work for *subscription*, from *cursor* on."""
         epoch, count = self._epochs[partition], len(self._ends)
         progress = Progress(subscription, cursor, epoch, count, self._end_of_view)
         worker = Worker(partition, progress, self._context)
-        self._workers[name] = worker
+        self._workers[subscription.id] = worker
         self._matcher.add(worker, subscription.blogs)
         worker.start()
 
     def _forget(self, worker: Worker) -> None:
         worker.freeze()
-        name = worker.subscription.id
-        self._workers.pop(name, None)
+        self._workers.pop(worker.subscription.id, None)
         self._matcher.remove(worker)
 
     # --- what arrives ---------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
@@ -21,6 +22,17 @@ from slugline_syndicate.deliveries.subscription import Order, Positions, Subscri
 ATTEMPTS_WAITING = 500
 
 logger = structlog.get_logger()
+
+
+class Wait(NamedTuple):
+    """Since when a partition has waited, and from which offset compaction took what waited there."""
+
+    since: datetime
+    hole: int | None = None
+
+
+#: For those that wait nowhere: shared, and never written to.
+_NONE: dict[int, Wait] = {}
 
 #: No failure yet: shared, so that an idle subscription costs nothing for it.
 HEALTHY = Health()
@@ -47,10 +59,11 @@ class Progress:
     """A subscription and its cursor, as they change. *end* says how far the view has read.
 
     *behind* holds the partitions that may hold work, with the time at which the event at the head
-    was written, where that is known; in all others everything up to the view's end was seen. *since*
-    says since when a partition may be behind, until its first event is done: what waited then may be
-    compacted away. *doomed* are dead letters that the log has not acknowledged. *missed* are events
-    that a filter wanted before it was known here.
+    was written, where that is known; in all others everything up to the view's end was seen. *waits*
+    says since when a partition may be behind, until its first event is met; where that does not
+    stand at the position, something before it is gone, which holds until the next event is done.
+    *doomed* are dead letters that the log has not acknowledged. *missed* are events that a filter
+    wanted before it was known here.
     """
 
     __slots__ = (
@@ -66,8 +79,8 @@ class Progress:
         "health",
         "missed",
         "order",
-        "since",
         "subscription",
+        "waits",
     )
 
     def __init__(
@@ -92,7 +105,8 @@ class Progress:
         self.behind: dict[int, datetime | None] = {
             p: None for p, offset in enumerate(self._positions) if offset < end(p)
         }
-        self.since: dict[int, datetime | None] = {p: due.get(p, known) for p in self.behind}
+        waits = {p: due.get(p) or known for p in self.behind}
+        self.waits = {p: Wait(since) for p, since in waits.items() if since} or _NONE
         self.doomed: dict[int, DeadLetter] = {}
         self.missed: dict[int, list[EventRef]] = {}
         self.attempts: list[Attempt] = []
@@ -112,6 +126,8 @@ class Progress:
         }
         for p, missed in self.missed.items():
             positions[p] = min(positions[p], missed[0].offset)
+        for p, wait in self.waits.items():  # whoever goes on from here must see the hole too
+            positions[p] = positions[p] if wait.hole is None else min(positions[p], wait.hole)
         return Cursor(
             subscription_id=self.subscription.id,
             epoch=self.epoch,
@@ -120,8 +136,11 @@ class Progress:
             heads={p: h for p, h in self.heads.items() if h.offset >= positions[p]},
             gaps=dict(self.gaps),
             order=self.order,
-            due={p: at for p, head in behind.items() if (at := self.since.get(p) or head)},
+            due={p: at for p in behind if (at := self._due(p))},
         )
+
+    def _due(self, p: int) -> datetime | None:
+        return self.waits[p].since if p in self.waits else self.behind[p]
 
     def state(self) -> str:
         """active, waiting, paused or disabled."""
@@ -157,6 +176,21 @@ class Progress:
         if offset > self._positions[p]:
             self._positions[p] = offset
 
+    def meet(self, p: int, offset: int, first: int) -> None:
+        """The next event that the view has stands at *offset*; the partition's may from *first* on."""
+        wait = self.waits[p]
+        if wait.hole is not None:
+            return
+        if offset > max(self._positions[p], first):
+            self.waits[p] = wait._replace(hole=self._positions[p])
+        else:
+            del self.waits[p]
+
+    def gone_since(self, p: int) -> datetime | None:
+        """Since when, at the longest, what is gone before the next event had waited."""
+        wait = self.waits.get(p)
+        return wait.since if wait and wait.hole is not None else None
+
     def has_work(self, ref: EventRef) -> None:
         """The event at *ref*, which is wanted, has arrived; it is told of every one, in order."""
         p = ref.partition
@@ -166,8 +200,8 @@ class Progress:
 
     def idle(self, p: int) -> None:
         """The view holds nothing more in *p*."""
+        self.waits.pop(p, None)
         self.look_on_from(p, self._end(p))
-        self.since.pop(p, None)
         if not self._frozen:
             self.behind.pop(p, None)
 
@@ -183,13 +217,13 @@ class Progress:
     def pass_by(self, ref: EventRef) -> None:
         """*ref* is delivered, dead or superseded: on with the next."""
         p = ref.partition
+        self.waits.pop(p, None)
         if p not in self.missed or not self._take_missed(ref):
             self.look_on_from(p, ref.offset + 1)
         if p in self.doomed and self.letter(ref):
             del self.doomed[p]
         if p in self.heads:
             del self.heads[p]
-        self.since.pop(p, None)
         self.behind[p] = None
 
     def letter(self, ref: EventRef) -> DeadLetter | None:
@@ -231,10 +265,10 @@ class Progress:
     def skip_to(self, positions: Positions) -> None:
         """Give up what lies before *positions*. Only while no attempt is under way."""
         for p, offset in positions.items():
+            self.waits.pop(p, None)
             self.look_on_from(p, offset)
             self.doomed.pop(p, None)
             self.missed.pop(p, None)
-            self.since.pop(p, None)
             if p in self.behind:
                 self.behind[p] = None
 

@@ -60,6 +60,10 @@ class EventSource:
         """How far the view has read *partition*."""
         return self._positions().get(_place(partition), 0)
 
+    def first_offset(self, partition: int) -> int:
+        """Where the first event of *partition* may stand."""
+        return self._entries.first_offset(partition)
+
     def from_offset(self, partition: int, offset: int) -> Sequence[EventRef]:
         """The next events at or after *offset*, at most STEP; none where the view has no more."""
         recent = self._recent.get(partition)
