@@ -100,6 +100,8 @@ class Broker:
         self.hangs = False
         #: It is there, but takes no writes: one of three has died, and must leave the replicas in sync.
         self.stalled = False
+        #: What happens at the moment when something is written to a topic, the next time.
+        self.ambushes: dict[str, Callable[[Client], None]] = {}
         self._held: list[Callable[[], None]] = []
         self._groups: dict[tuple[str, str], list[Member]] = {}
         self._expelled: dict[tuple[str, str], list[Member]] = {}
@@ -132,6 +134,12 @@ class Broker:
         self.stalled = stalled
         if not stalled:
             self.release()
+
+    def meet(self, client: Client, records: Sequence[Record]) -> None:
+        """*records* come from *client*; somebody may have waited for just that."""
+        for topic in {record.topic: None for record in records}:
+            if topic in self.ambushes:
+                self.ambushes.pop(topic)(client)
 
     def hold(self, request: Callable[[], None]) -> None:
         """Keep a *request* that cannot be answered until it can."""

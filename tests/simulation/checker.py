@@ -94,7 +94,8 @@ class Checker:
         self._sequences, self.copied = self._copies()
         self._by_sequence: dict[int, list[Accepted]] = defaultdict(list)
         for a in self.events:  # a sequence is one in its blog, not in the log
-            self._by_sequence[self._bases[a.partition] + a.offset].append(a)
+            for sequence in sorted(self._sequences[a.event.id]):
+                self._by_sequence[sequence].append(a)
         self._dead: dict[str, float] = {}
         for record in journal:
             if record.topic == DEAD_LETTERS and record.value:

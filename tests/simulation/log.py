@@ -56,8 +56,8 @@ class SimulatedLog:
         self._cut = False
         self._frozen = False
         self._busy_until = 0.0
-        #: Questions and publishes that are not answered yet.
-        self.under_way = 0
+        #: Questions that are not answered yet, and publishes.
+        self.asking = self.publishing = 0
         self._heard = asyncio.Event()
         self._heard.set()
 
@@ -110,10 +110,13 @@ class SimulatedLog:
             raise LogUnavailableError("the broker is away")
         answer: asyncio.Future[list[Offset]] = asyncio.get_running_loop().create_future()
         self._in_turn(lambda: self._take(records, answer))
+        self.publishing += 1
         try:
-            return await self._answered(answer)
+            return await _answered(answer)
         except TimeoutError as error:
             raise OutcomeUnknownError("the broker did not acknowledge in time") from error
+        finally:
+            self.publishing -= 1
 
     async def read(
         self, topics: Sequence[str], start: Mapping[TopicPartition, int]
@@ -193,22 +196,18 @@ class SimulatedLog:
                     self._later(lambda: _answer(answer, said))
 
         self._later(arrive)
+        self.asking += 1
         try:
-            return await self._answered(answer)
+            return await _answered(answer)
         except TimeoutError as error:
             raise LogUnavailableError("the broker did not answer in time") from error
-
-    async def _answered(self, answer: "asyncio.Future[T]") -> T:
-        self.under_way += 1
-        try:
-            async with asyncio.timeout(PUBLISH_DEADLINE):
-                return await answer
         finally:
-            self.under_way -= 1
+            self.asking -= 1
 
     def _take(self, records: Sequence[Record], answer: "asyncio.Future[list[Offset]]") -> None:
         """*records* have arrived at the broker, or would have."""
         broker, faults = self._broker, self._broker.faults
+        broker.meet(self, records)
         if self._line is _Line.REFUSED:
             _refuse(answer)
         elif self._line is _Line.SILENT:
@@ -254,6 +253,11 @@ class SimulatedLog:
 
     async def _latency(self) -> None:
         await self._broker.clock.sleep(self._broker.rng.uniform(0, self._broker.faults.slowest))
+
+
+async def _answered(answer: "asyncio.Future[T]") -> T:
+    async with asyncio.timeout(PUBLISH_DEADLINE):
+        return await answer
 
 
 def _is_order(records: Sequence[Record]) -> bool:

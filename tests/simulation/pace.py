@@ -32,11 +32,15 @@ TROUBLE = frozenset({408, 429})
 
 @dataclass(frozen=True)
 class Disturbance:
-    """Something that befell one process, or all of them (`*`), from *start* to *end*, in seconds."""
+    """Something that befell one process, or all of them (`*`), from *start* to *end*, in seconds.
+
+    *severed*: nobody it befell could reach the log meanwhile.
+    """
 
     process: str
     start: float
     end: float
+    severed: bool = False
 
 
 def impatient(
@@ -51,18 +55,20 @@ def impatient(
     everything = sorted(arrivals, key=lambda a: a.sent)
     mine = [arrival for arrival in everything if not _is_test(arrival)]
     replaced = _replaced(history, journal, disturbances)
-    replaced += _contested(history, journal, disturbances)
+    contested = _contested(history, journal, disturbances)
+    replaced += contested
     by_process: dict[str, list[Arrival]] = defaultdict(list)
     for arrival in mine:
         by_process[arrival.by].append(arrival)
     for sent in by_process.values():
         yield from _crowded(sent)
         if not shape.skew:  # waits are by the wall clock, which may be set
-            yield from _too_soon(history, mine, sent)
+            yield from _too_soon(history, mine, sent, contested)
             yield from _refused_too_soon(history, sent)
     for name in {arrival.by: None for arrival in everything}:
         sent = [arrival for arrival in everything if arrival.by == name]
         yield from _unexplained(everything, sent, _of(name, disturbances), copied, replaced)
+    yield from _alone(mine, disturbances)
     yield from _zombies(history, mine, journal)
     yield from _forgotten(history, mine, shape, disturbances)
     yield from _untold(history, mine, journal, disturbances)
@@ -130,9 +136,15 @@ class _Endpoint:
 
 
 def _too_soon(
-    history: SubscriptionHistory, everybody: Sequence[Arrival], sent: Sequence[Arrival]
+    history: SubscriptionHistory,
+    everybody: Sequence[Arrival],
+    sent: Sequence[Arrival],
+    contested: Sequence[float],
 ) -> Iterator[str]:
-    """After each trouble it waits: longer each time, as long as it was asked to; and then goes slowly."""
+    """After each trouble it waits: longer each time, as long as it was asked to; and then goes slowly.
+
+    Unless its claim was *contested*: it may have begun again from what stands in the log.
+    """
     endpoint = _Endpoint()
     moments = [(a.sent, 1, a) for a in sent]
     moments += [(a.ended, 0, a) for a in sent if a.ended is not None]
@@ -140,8 +152,11 @@ def _too_soon(
         if not is_start:
             endpoint.hear(arrival, at)
             continue
-        if _started_afresh(history, endpoint.since, at) or _others_sent(
-            everybody, arrival, endpoint.asked
+        began_again = any(endpoint.asked <= claimed <= at for claimed in contested)
+        if (
+            began_again
+            or _started_afresh(history, endpoint.since, at)
+            or _others_sent(everybody, arrival, endpoint.asked)
         ):
             endpoint = _Endpoint()
         if at < endpoint.until:
@@ -234,6 +249,14 @@ def _contested(
         for owner, at in _claims(history, journal)
         if any(e.start <= at <= e.end + UNTOLD for e in _of(owner, disturbances))
     ]
+
+
+def _alone(arrivals: Sequence[Arrival], disturbances: Sequence[Disturbance]) -> Iterator[str]:
+    """Who cannot reach the log begins nothing more once its lease is over."""
+    for arrival in arrivals:
+        for each in _of(arrival.by, disturbances):
+            if each.severed and each.start + BEHIND < arrival.sent < each.end:
+                yield f"{arrival.by} sent at {arrival.sent:.3f}, without the log since {each.start:.3f}"
 
 
 def _zombies(

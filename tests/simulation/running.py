@@ -1,8 +1,10 @@
 """Running worlds: one, or as many as there are cores. Imported by name, as worker processes need it."""
 
 import logging
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
 
@@ -14,6 +16,12 @@ from tests.simulation.world import World
 
 #: Seeds that one worker runs before it is replaced, and that are handed out at once.
 LIFE, PORTION = 40, 5
+#: A world takes a second or two; what takes so long goes round in circles, in seconds of CPU.
+LONGEST = 90.0
+
+
+class EndlessError(KeyboardInterrupt):
+    """A world that does not end. Event loops let nothing else through at once."""
 
 
 def run(seed: int, shape: Shape | None = None, script: Sequence[Happening] | None = None) -> World:
@@ -35,9 +43,28 @@ def faults_of(
 ) -> list[str]:
     """What went wrong in the world of *seed*; what it raised is wrong, too."""
     try:
-        return run(seed, shape, script).faults()
+        with _at_the_longest(LONGEST):
+            return run(seed, shape, script).faults()
+    except EndlessError:
+        return ["the world does not end"]
     except Exception as error:  # noqa: BLE001 - whatever it is, the seed is told
         return [f"the world broke: {error!r}"]
+
+
+@contextmanager
+def _at_the_longest(seconds: float) -> Iterator[None]:
+    """Raise EndlessError once what runs here took *seconds* of CPU. Only in a main thread."""
+
+    def end(*_: object) -> None:
+        raise EndlessError
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def quiet() -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from slugline.blog import BlogId
 from slugline.entry import Entry, EntryId
 from slugline.errors import LogError, OutcomeUnknownError
-from slugline.topics import provision
+from slugline.topics import ATTEMPTS, CURSORS, DEAD_LETTERS, ENTRIES, SUBSCRIPTIONS, provision
 from slugline.web.problems import Problem
 from slugline_ingest.plan import Plan
 from slugline_ingest.writer import Written
@@ -23,11 +23,11 @@ from slugline_syndicate.deliveries.subscription import Filter, Subscription, enc
 from slugline_syndicate.subscriptions.models import NewSubscription, SubscriptionChange
 from tests.builders import a_blog
 from tests.simulation import receivers as tempers
-from tests.simulation.broker import SESSION, Broker
+from tests.simulation.broker import SESSION, Broker, Client
 from tests.simulation.judgement import Call, Evidence, Write, judge
 from tests.simulation.log import SimulatedLog
-from tests.simulation.loop import VirtualClock, VirtualLoop
-from tests.simulation.pace import Disturbance
+from tests.simulation.loop import WORLD, VirtualClock, VirtualLoop
+from tests.simulation.pace import FLUSHED, Disturbance
 from tests.simulation.receivers import Receivers
 from tests.simulation.replica import PARTITIONS, URL, Ingest, Replica, Syndicate
 from tests.simulation.script import Happening, Shape, script_of
@@ -45,6 +45,9 @@ QUIET = 60.0
 #: How long a caller of the API waits for an answer, in seconds.
 CALL = 25.0
 HOUR, DAY = 3600.0, 86_400.0
+#: What faults wait for: somebody who writes to one of these; and how long they do, in seconds.
+WRITTEN = (ENTRIES, SUBSCRIPTIONS, CURSORS, ATTEMPTS, DEAD_LETTERS)
+PATIENCE = 20.0
 
 
 class GaveUpError(Exception):
@@ -202,11 +205,46 @@ class World:
         return rng.choice(free) if free else None
 
     async def _kill(self, rng: Random) -> None:
-        slot = self._some_slot(rng)
-        if slot and slot.replica:
-            self._kill_in(slot)
-            await self.clock.sleep(rng.uniform(0, 1.5 * SESSION))
+        killed: list[Slot] = []
+
+        def strike(client: Client | None) -> None:
+            slot = self._some_slot(rng) if client is None else self._slot_of(client)
+            if slot is None:
+                return
+            killed.append(slot)
+            if rng.random() < 0.5:
+                self._kill_in(slot)
+            else:  # what it writes is taken, and not acknowledged
+                slot.taken = True
+                self.loop.call_soon(self._kill_in, slot, context=WORLD)
+
+        await self._strike(rng, strike)
+        for slot in killed:
+            await self.clock.sleep(rng.uniform(0.001, 1.5 * SESSION))
             self._start(slot, with_view=rng.random() < 0.6)
+            slot.taken = False
+
+    async def _strike(self, rng: Random, strike: Callable[[Client | None], None]) -> None:
+        """Call *strike* now; or at the moment when somebody writes something, with who it is."""
+        topic, met = rng.choice(WRITTEN), asyncio.Event()
+        if rng.random() < 0.6 or topic in self.broker.ambushes:
+            strike(None)
+            return
+
+        def spring(client: Client) -> None:
+            strike(client)
+            met.set()
+
+        self.broker.ambushes[topic] = spring
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await met.wait()
+        if self.broker.ambushes.get(topic) is spring:
+            del self.broker.ambushes[topic]
+
+    def _slot_of(self, client: Client) -> Slot | None:
+        found = (s for s in self._slots if s.replica and s.replica.log is client and not s.taken)
+        return next(found, None)
 
     def _kill_in(self, slot: Slot) -> None:
         replica, slot.replica = slot.replica, None
@@ -214,8 +252,8 @@ class World:
         self._disturbed(replica.name, self.clock.monotonic())
         replica.kill()
 
-    def _disturbed(self, name: str, start: float) -> None:
-        self.disturbances.append(Disturbance(name, start, self.clock.monotonic()))
+    def _disturbed(self, name: str, start: float, *, severed: bool = False) -> None:
+        self.disturbances.append(Disturbance(name, start, self.clock.monotonic(), severed))
 
     async def _stop(self, rng: Random) -> None:
         slot = self._some_slot(rng)
@@ -231,24 +269,29 @@ class World:
 
     async def _freeze(self, rng: Random) -> None:
         slot = self._some_slot(rng)
-        if slot and slot.replica:
-            slot.taken = True
-            if rng.random() < 0.5:
-                await self._until_it_asks(slot.replica)
-            if slot.replica is None:  # somebody was quicker, and killed it
-                slot.taken = False
-                return
-            start = self.clock.monotonic()
-            slot.replica.freeze()
-            await self.clock.sleep(rng.choice([rng.uniform(0.5, 12), rng.uniform(12, 40)]))
-            slot.replica.thaw(timers_first=rng.random() < 0.5)
-            self._disturbed(slot.replica.name, start)
-            slot.taken = False
+        if slot is None:
+            return
+        slot.taken = True
+        assert slot.replica
+        await self._until_under_way(slot.replica.log, rng)
+        start, log = self.clock.monotonic(), slot.replica.log
+        slot.replica.freeze()
+        severed = rng.random() < 0.4
+        await self.clock.sleep(0.2)  # what was answered already lies in its socket
+        log.cut(severed)
+        await self.clock.sleep(rng.choice([rng.uniform(0.5, 12), rng.uniform(12, 40)]))
+        slot.replica.thaw(timers_first=rng.random() < 0.5)
+        if severed:
+            await self.clock.sleep(rng.uniform(0.5, 12))
+            log.cut(False)
+        self._disturbed(slot.replica.name, start, severed=severed)
+        slot.taken = False
 
-    async def _until_it_asks(self, replica: Replica) -> None:
-        """Wait until something is under way to the broker: the answer will be an old one."""
-        for _ in range(3000):
-            if replica.log.under_way or replica.log.dead:
+    async def _until_under_way(self, log: SimulatedLog, rng: Random) -> None:
+        """Wait until something is under way to the broker, in most cases: the answer will be old."""
+        what = rng.choice(["", "asking", "publishing"])
+        for _ in range(3000 if what else 0):
+            if getattr(log, what):
                 return
             await self.clock.sleep(0.001)
 
@@ -259,7 +302,7 @@ class World:
             slot.replica.log.cut(True)
             await self.clock.sleep(rng.choice([rng.uniform(0.5, 12), rng.uniform(12, 40)]))
             slot.replica.log.cut(False)
-            self._disturbed(slot.replica.name, start)
+            self._disturbed(slot.replica.name, start, severed=True)
             slot.taken = False
 
     async def _set_clock(self, rng: Random) -> None:
@@ -271,18 +314,26 @@ class World:
     # --- the broker -----------------------------------------------------------------------------------
 
     async def _outage(self, rng: Random) -> None:
-        if self.broker.away or self.broker.stalled:
+        began: list[float] = []
+        kind = rng.choice(["away", "hangs", "stalls"])
+
+        def strike(_: Client | None) -> None:
+            if not (self.broker.away or self.broker.stalled):
+                began.append(self.clock.monotonic())
+                self.broker.stalled = kind == "stalls"
+                self.broker.away = kind != "stalls"
+                self.broker.hangs = kind == "hangs"
+
+        await self._strike(rng, strike)
+        if not began:
             return
-        start, kind = self.clock.monotonic(), rng.choice(["away", "hangs", "stalls"])
         if kind == "stalls":
-            self.broker.stall(True)
             await self.clock.sleep(rng.uniform(1, 13))
             self.broker.stall(False)
         else:
-            self.broker.away, self.broker.hangs = True, kind == "hangs"
             await self.clock.sleep(rng.choice([rng.uniform(0.1, 8), rng.uniform(8, 40)]))
             self.broker.away = False
-        self._disturbed("*", start)
+        self._disturbed("*", began[0], severed=kind != "stalls")
 
     async def _disturb(self, _: Random) -> None:
         await self.broker.disturb()
@@ -518,6 +569,7 @@ class World:
             await self.clock.sleep(wait)
             await self._resume_all()
             left, wait = left - wait, 2 * wait
+        await self.clock.sleep(2 * FLUSHED)
 
     def _always_fine(self) -> frozenset[str]:
         fine = {tempers.fine().__qualname__}
