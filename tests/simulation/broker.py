@@ -91,6 +91,8 @@ class Broker:
         self.faults = faults or Faults()
         #: Every record ever written, compacted or not: what the checker knows.
         self.journal: list[StoredRecord] = []
+        #: Whose record stands where, of those that were written in their turn; by partition and offset.
+        self.writers: dict[TopicPartition, dict[int, Client]] = {}
         self.partitions: dict[TopicPartition, Partition] = {}
         self.specs: dict[str, TopicSpec] = {}
         self.count: int | None = None
@@ -175,9 +177,13 @@ class Broker:
                 record, (self.count or 0) if spec else 0, compacted=bool(spec and spec.compact)
             )
 
-    def append(self, records: Sequence[Record]) -> list[Offset]:
-        """Write *records* now; wakes everybody who reads."""
+    def append(self, records: Sequence[Record], client: Client | None = None) -> list[Offset]:
+        """Write *records* now; wakes everybody who reads. *client*: who did so, and waits for it."""
         offsets = [self._append_one(record) for record in records]
+        if client is not None:
+            for at in offsets:
+                places = self.writers.setdefault(TopicPartition(at.topic, at.partition), {})
+                places[at.offset] = client
         self.wake()
         return offsets
 

@@ -84,7 +84,8 @@ class Checker:
     def __init__(self, journal: Sequence[StoredRecord]) -> None:
         self.journal = journal
         self.events = accepted_events(journal)
-        self._by_id = {accepted.event.id: accepted for accepted in self.events}
+        #: Every accepted event, by its id.
+        self.by_id = {accepted.event.id: accepted for accepted in self.events}
         self._bases = bases(journal)
         self._base_offsets = {
             r.partition: r.offset
@@ -115,9 +116,7 @@ class Checker:
             if record.topic == ENTRIES and not is_base(record.key) and record.value:
                 name = decode(record.headers, record.value).id
                 places[name].add(self._bases[record.partition] + record.offset)
-        copied = {
-            name: self._by_id[name].at + REVISIONS for name in places if len(places[name]) > 1
-        }
+        copied = {name: self.by_id[name].at + REVISIONS for name in places if len(places[name]) > 1}
         return places, copied
 
     def _may_have_moved(self, arrival: Arrival) -> bool:
@@ -156,7 +155,7 @@ class Checker:
         yield from disobeyed(history, mine)
         yield from forged(history, mine)
         yield from misstated(
-            [a for a in mine if not self._may_have_moved(a)], self._by_id, self._sequences
+            [a for a in mine if not self._may_have_moved(a)], self.by_id, self._sequences
         )
 
     def _lost(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
@@ -229,7 +228,7 @@ class Checker:
         newest: dict[str, int] = {}
         seen: set[str] = set()
         for arrival in arrivals:
-            accepted = self._by_id.get(arrival.webhook_id)
+            accepted = self.by_id.get(arrival.webhook_id)
             if accepted is None or arrival.webhook_id in seen or self._may_have_moved(arrival):
                 continue
             seen.add(arrival.webhook_id)
@@ -247,7 +246,7 @@ class Checker:
 
     def _withdrawn(self, arrivals: Sequence[Arrival]) -> Iterator[str]:
         for arrival in arrivals:
-            accepted = self._by_id.get(arrival.webhook_id)
+            accepted = self.by_id.get(arrival.webhook_id)
             for withdrawal in self._later_withdrawals(accepted) if accepted else ():
                 if arrival.at > withdrawal.at + BEHIND:
                     late = arrival.at - withdrawal.at
@@ -255,14 +254,14 @@ class Checker:
 
     def _unasked(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
         for arrival in arrivals:
-            accepted = self._by_id.get(arrival.webhook_id)
+            accepted = self.by_id.get(arrival.webhook_id)
             asked = is_own(arrival) if accepted is None else self._is_asked(history, arrival)
             if not asked:
                 yield f"nobody asked for {arrival.webhook_id[:8]} at {arrival.url}"
 
     def _is_asked(self, history: SubscriptionHistory, arrival: Arrival) -> bool:
         """Whether its event is wanted, or was when a replica that may be behind last looked."""
-        event = self._by_id[arrival.webhook_id]
+        event = self.by_id[arrival.webhook_id]
         begins = history.start.get(event.partition, 0)
         lately = history.lately_wanted(event, arrival.at, BEHIND) and event.offset >= begins
         return lately or history.wanted(event) is not False

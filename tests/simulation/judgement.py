@@ -8,7 +8,8 @@ from slugline_ingest.writer import Written
 from tests.simulation.broker import Broker
 from tests.simulation.checker import Checker
 from tests.simulation.history import SubscriptionHistory
-from tests.simulation.pace import Disturbance, impatient
+from tests.simulation.owning import Disturbance, misowned, unwritten
+from tests.simulation.pace import impatient
 from tests.simulation.receivers import Arrival
 from tests.simulation.replica import Replica
 from tests.simulation.script import Shape
@@ -60,6 +61,8 @@ def _faults(evidence: Evidence) -> Iterator[str]:
         yield from evidence.checker.faults(name, mine)
         copied = evidence.checker.copied
         yield from impatient(history, mine, journal, evidence.shape, evidence.disturbances, copied)
+        yield from misowned(history, mine, journal, evidence.disturbances)
+        yield from unwritten(history, mine, journal, evidence.checker)
     yield from broken_calls(evidence.calls, evidence.shape, evidence.checker, evidence.arrivals)
     yield from broken_writes(evidence.writes, evidence.shape, evidence.broker)
     yield from differing(evidence.seed, evidence.broker, evidence.replicas)

@@ -56,6 +56,8 @@ class SimulatedLog:
         self._cut = False
         self._frozen = False
         self._busy_until = 0.0
+        #: How much longer each step of a read takes at the most, in seconds.
+        self.lag = 0.0
         #: Questions that are not answered yet, and publishes.
         self.asking = self.publishing = 0
         self._heard = asyncio.Event()
@@ -219,7 +221,7 @@ class SimulatedLog:
             loop = asyncio.get_running_loop()
             loop.call_later(delay, lambda: broker.append(records), context=WORLD)
         else:
-            offsets = broker.append(records)
+            offsets = broker.append(records, None if answer.done() else self)
             if broker.rng.random() >= faults.lost_acknowledgement:
                 self._later(lambda: _answer(answer, offsets))
 
@@ -252,7 +254,8 @@ class SimulatedLog:
         raise LogUnavailableError("the broker is away")
 
     async def _latency(self) -> None:
-        await self._broker.clock.sleep(self._broker.rng.uniform(0, self._broker.faults.slowest))
+        slowest = self._broker.faults.slowest + self.lag
+        await self._broker.clock.sleep(self._broker.rng.uniform(0, slowest))
 
 
 async def _answered(answer: "asyncio.Future[T]") -> T:

@@ -11,36 +11,24 @@ import orjson
 
 from slugline.events import EventType
 from slugline.log import StoredRecord
-from slugline.topics import ATTEMPTS, CURSORS, is_claim
-from slugline_syndicate.deliveries.cursor import decode_cursor
-from tests.simulation.history import SubscriptionHistory, seconds
+from slugline.topics import ATTEMPTS
+from tests.simulation.history import SubscriptionHistory
+from tests.simulation.owning import (
+    BEHIND,
+    FLUSHED,
+    Disturbance,
+    contested,
+    of_process,
+    replaced,
+)
 from tests.simulation.receivers import Arrival
 from tests.simulation.script import Shape
 
-#: A cursor that moved is in the log after this, where nothing is in its way, in seconds.
-FLUSHED = 1.0
-#: What a replica that sends may be behind the log, in seconds (guarantee 6).
-BEHIND = 5.05
 #: What is promised to endpoints: how many requests at once, and how long it waits, in seconds.
 AT_ONCE = 4
 WAITS, JITTER = (5.0, 30.0, 120.0, 600.0, 1800.0), 0.2
 REFUSAL_WAITS = (5.0, 30.0)
-#: How long a group may take to tell a member that is back what it lost, in seconds.
-UNTOLD = 20.0
 TROUBLE = frozenset({408, 429})
-
-
-@dataclass(frozen=True)
-class Disturbance:
-    """Something that befell one process, or all of them (`*`), from *start* to *end*, in seconds.
-
-    *severed*: nobody it befell could reach the log meanwhile.
-    """
-
-    process: str
-    start: float
-    end: float
-    severed: bool = False
 
 
 def impatient(
@@ -54,32 +42,25 @@ def impatient(
     """Requests that should not have been made, or not yet."""
     everything = sorted(arrivals, key=lambda a: a.sent)
     mine = [arrival for arrival in everything if not _is_test(arrival)]
-    replaced = _replaced(history, journal, disturbances)
-    contested = _contested(history, journal, disturbances)
-    replaced += contested
+    told_nothing = contested(history, journal, disturbances)
+    lost = replaced(history, journal, disturbances) + told_nothing
     by_process: dict[str, list[Arrival]] = defaultdict(list)
     for arrival in mine:
         by_process[arrival.by].append(arrival)
     for sent in by_process.values():
         yield from _crowded(sent)
         if not shape.skew:  # waits are by the wall clock, which may be set
-            yield from _too_soon(history, mine, sent, contested)
+            yield from _too_soon(history, mine, sent, told_nothing)
             yield from _refused_too_soon(history, sent)
     for name in {arrival.by: None for arrival in everything}:
         sent = [arrival for arrival in everything if arrival.by == name]
-        yield from _unexplained(everything, sent, _of(name, disturbances), copied, replaced)
-    yield from _alone(mine, disturbances)
-    yield from _zombies(history, mine, journal)
+        yield from _unexplained(everything, sent, of_process(name, disturbances), copied, lost)
     yield from _forgotten(history, mine, shape, disturbances)
     yield from _untold(history, mine, journal, disturbances)
 
 
 def _is_test(arrival: Arrival) -> bool:
     return bool(orjson.loads(arrival.body)["type"] == EventType.SUBSCRIPTION_TEST)
-
-
-def _of(name: str, disturbances: Sequence[Disturbance]) -> list[Disturbance]:
-    return [each for each in disturbances if each.process in (name, "*")]
 
 
 def _under_way(sent: Sequence[Arrival], at: float) -> list[Arrival]:
@@ -139,11 +120,11 @@ def _too_soon(
     history: SubscriptionHistory,
     everybody: Sequence[Arrival],
     sent: Sequence[Arrival],
-    contested: Sequence[float],
+    told_nothing: Sequence[float],
 ) -> Iterator[str]:
     """After each trouble it waits: longer each time, as long as it was asked to; and then goes slowly.
 
-    Unless its claim was *contested*: it may have begun again from what stands in the log.
+    Unless it claimed again, at a *told_nothing* time: it may have begun from what stands in the log.
     """
     endpoint = _Endpoint()
     moments = [(a.sent, 1, a) for a in sent]
@@ -152,7 +133,7 @@ def _too_soon(
         if not is_start:
             endpoint.hear(arrival, at)
             continue
-        began_again = any(endpoint.asked <= claimed <= at for claimed in contested)
+        began_again = any(endpoint.asked <= claimed <= at for claimed in told_nothing)
         if (
             began_again
             or _started_afresh(history, endpoint.since, at)
@@ -198,12 +179,13 @@ def _unexplained(
     sent: Sequence[Arrival],
     disturbances: Sequence[Disturbance],
     copied: Mapping[str, float],
-    replaced: Sequence[float],
+    lost: Sequence[float],
 ) -> Iterator[str]:
     """What is sent twice although its sender knew that it was taken, and had the time to say so.
 
     Not of an event that was *copied* in the log, once its first record may be compacted away; nor
-    where the cursor was *replaced* by one that was over, or its owner by one that did not know better.
+    where the cursor was *lost*: one of an owner that was over came after it, or its owner was
+    followed by one that did not know better.
     """
     for arrival in sent:
         if arrival.heard is None or arrival.status != 200:
@@ -215,71 +197,9 @@ def _unexplained(
             each.start <= arrival.heard + FLUSHED and each.end >= arrival.heard - BEHIND
             for each in disturbances
         )
-        lost = any(again and arrival.heard - BEHIND < at < again[0].sent for at in replaced)
-        if again and not disturbed and not lost:
+        excused = any(again and arrival.heard - BEHIND < at < again[0].sent for at in lost)
+        if again and not disturbed and not excused:
             yield f"sent twice for no reason, at {again[0].sent:.3f} to {arrival.url}"
-
-
-def _replaced(
-    history: SubscriptionHistory,
-    journal: Sequence[StoredRecord],
-    disturbances: Sequence[Disturbance],
-) -> list[float]:
-    """When a cursor of an owner that was one no longer came after its successor's, and something
-    befell somebody: compaction keeps the later record, and a new view knows no other."""
-    newest, found = -1, []
-    for record in journal:
-        if record.topic == CURSORS and record.key == history.name.encode() and record.value:
-            epoch, at = decode_cursor(history.name, record.value).epoch, seconds(record)
-            newest = max(newest, epoch)
-            if epoch < newest and any(e.start <= at + BEHIND and e.end >= at for e in disturbances):
-                found.append(at)
-    return found
-
-
-def _contested(
-    history: SubscriptionHistory,
-    journal: Sequence[StoredRecord],
-    disturbances: Sequence[Disturbance],
-) -> list[float]:
-    """When somebody claimed who had stood still, or been cut off, and whom the group had not told
-    yet that others own its share: what the owner did in the last moment may not be written."""
-    return [
-        at
-        for owner, at in _claims(history, journal)
-        if any(e.start <= at <= e.end + UNTOLD for e in _of(owner, disturbances))
-    ]
-
-
-def _alone(arrivals: Sequence[Arrival], disturbances: Sequence[Disturbance]) -> Iterator[str]:
-    """Who cannot reach the log begins nothing more once its lease is over."""
-    for arrival in arrivals:
-        for each in _of(arrival.by, disturbances):
-            if each.severed and each.start + BEHIND < arrival.sent < each.end:
-                yield f"{arrival.by} sent at {arrival.sent:.3f}, without the log since {each.start:.3f}"
-
-
-def _zombies(
-    history: SubscriptionHistory, arrivals: Sequence[Arrival], journal: Sequence[StoredRecord]
-) -> Iterator[str]:
-    """Requests of a process after another one's claim on the subscription's partition."""
-    claims = _claims(history, journal)
-    for arrival in arrivals:
-        known = [owner for owner, at in claims if at + BEHIND < arrival.sent]
-        lately = [owner for owner, at in claims if at <= arrival.sent <= at + BEHIND]
-        if known and arrival.by not in (known[-1], *lately):
-            yield f"{arrival.by} sent at {arrival.sent:.3f}, though {known[-1]} owns it"
-
-
-def _claims(
-    history: SubscriptionHistory, journal: Sequence[StoredRecord]
-) -> list[tuple[str, float]]:
-    partition = history.partition
-    return [
-        (orjson.loads(record.value or b"{}")["owner"], seconds(record))
-        for record in journal
-        if record.topic == CURSORS and is_claim(record.key) and record.partition == partition
-    ]
 
 
 def _forgotten(
@@ -331,5 +251,5 @@ def _is_disturbed(arrival: Arrival, disturbances: Sequence[Disturbance]) -> bool
     heard = arrival.heard or arrival.sent
     return any(
         each.start <= heard + FLUSHED and each.end >= heard - BEHIND
-        for each in _of(arrival.by, disturbances)
+        for each in of_process(arrival.by, disturbances)
     )

@@ -234,10 +234,11 @@ def busy(rng: Random, share: float, seconds: float) -> Temper:
     return answer
 
 
-def leaving(rng: Random, share: float) -> Temper:
-    """410 for a *share*: it wants nothing more until somebody resumes it."""
+def leaving(clock: Clock, rng: Random, share: float) -> Temper:
+    """410 for a *share*: it wants nothing more until somebody resumes it. It takes its time."""
 
     async def answer(_: Request) -> int:
+        await clock.sleep(rng.uniform(0, 0.2))
         return 410 if rng.random() < share else 200
 
     return answer

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -27,7 +28,7 @@ from tests.simulation.broker import SESSION, Broker, Client
 from tests.simulation.judgement import Call, Evidence, Write, judge
 from tests.simulation.log import SimulatedLog
 from tests.simulation.loop import WORLD, VirtualClock, VirtualLoop
-from tests.simulation.pace import FLUSHED, Disturbance
+from tests.simulation.owning import FLUSHED, Disturbance
 from tests.simulation.receivers import Receivers
 from tests.simulation.replica import PARTITIONS, URL, Ingest, Replica, Syndicate
 from tests.simulation.script import Happening, Shape, script_of
@@ -305,6 +306,17 @@ class World:
             self._disturbed(slot.replica.name, start, severed=True)
             slot.taken = False
 
+    async def _lag(self, rng: Random) -> None:
+        """A process reads slowly: what it shows, and what it works by, is behind."""
+        slot = self._some_slot(rng)
+        if slot and slot.replica:
+            slot.taken, start = True, self.clock.monotonic()
+            slot.replica.log.lag = rng.choice([0.2, 1.0, 4.0])
+            await self.clock.sleep(rng.uniform(5, 20))
+            slot.replica.log.lag = 0.0
+            self._disturbed(slot.replica.name, start)
+            slot.taken = False
+
     async def _set_clock(self, rng: Random) -> None:
         slot = self._some_slot(rng)
         if slot and slot.replica:
@@ -428,15 +440,18 @@ class World:
     async def _edit(self, rng: Random, blog: str, entry: str, *, withdraw: bool) -> None:
         self._revisions += 1
         text = None if withdraw else f"What is known at revision {self._revisions}."
+        is_new = (blog, entry) not in self._texts
         self._texts[blog, entry] = text
         asked, at = self.clock.monotonic(), self.clock.now()
         while True:
             try:
                 written = await self._asked(
-                    Ingest, rng, lambda replica: _put(replica, blog, entry, text, at)
+                    Ingest, rng, partial(_put, blog=blog, entry=entry, text=text, at=at)
                 )
             except (LogError, OutcomeUnknownError, GaveUpError):
                 await self.clock.sleep(rng.uniform(0.2, 2.0))
+                if not is_new and rng.random() < 0.2:  # they think better of it
+                    text = self._texts[blog, entry] = None
             else:
                 answered = self.clock.monotonic()
                 self.writes.append(Write(blog, entry, text, asked, answered, written))
@@ -451,8 +466,9 @@ class World:
             return
         name = rng.choice(self.subscriptions).id
         async with self._partners.setdefault(name, asyncio.Lock()):
-            kind, wanted, change = rng.choice(self._changes(name, rng))
-            await self._called(kind, name, rng, change, wanted)
+            for _ in range(rng.choice([1, 1, 2, 3])):
+                kind, wanted, change = rng.choice(self._changes(name, rng))
+                await self._called(kind, name, rng, change, wanted)
 
     def _changes(
         self, name: str, rng: Random
@@ -544,7 +560,7 @@ class World:
             tempers.late(clock, rng, rng.uniform(0.02, 0.2)),
             tempers.forgetful(rng, rng.uniform(0.02, 0.2)),
             tempers.busy(rng, rng.uniform(0.02, 0.2), rng.choice([60, 900])),
-            tempers.leaving(rng, 0.02),
+            tempers.leaving(clock, rng, 0.02),
             tempers.redirecting(rng, 0.1),
             tempers.choosy(lambda request: b"revision 1" in request.body),
         ]

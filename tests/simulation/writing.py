@@ -8,10 +8,10 @@ from itertools import pairwise
 
 from slugline.entry import Entry
 from slugline.events import Event, EventType, content_hash, decode
-from slugline.log import StoredRecord
+from slugline.log import StoredRecord, TopicPartition
 from slugline.topics import ENTRIES, is_base
 from slugline_ingest.writer import Written
-from tests.simulation.broker import Broker
+from tests.simulation.broker import Broker, Client
 from tests.simulation.script import Shape
 
 #: Writers may not know of each other for so long, in seconds: a publish, frozen or cut off meanwhile.
@@ -40,7 +40,7 @@ def broken_writes(writes: Sequence[Write], shape: Shape, broker: Broker) -> Iter
         yield from _repeated(key, chain)
     yield from _unacknowledged(writes, events)
     yield from _not_the_last_word(writes, events, shape)
-    yield from _in_whose_order(broker.journal, shape)
+    yield from _in_whose_order(broker, shape)
 
 
 def _events(journal: Sequence[StoredRecord]) -> dict[bytes, list[Event]]:
@@ -129,12 +129,12 @@ def _key(write: Write) -> bytes:
     return f"{write.blog}|{write.entry}".encode()
 
 
-def _in_whose_order(journal: Sequence[StoredRecord], shape: Shape) -> Iterator[str]:
+def _in_whose_order(broker: Broker, shape: Shape) -> Iterator[str]:
     """Times never go back where the writer knew of the event before; and it does, but for races."""
     apart = shape.lands_late or shape.freezes or (shape.ingests or shape.replicas) > 1
-    newest: dict[str, Event] = {}
+    newest: dict[str, tuple[Event, Client | None]] = {}
     known: set[str] = set()
-    for record in journal:
+    for record in broker.journal:
         if record.topic != ENTRIES or record.value is None or is_base(record.key):
             continue
         event = decode(record.headers, record.value)
@@ -142,13 +142,16 @@ def _in_whose_order(journal: Sequence[StoredRecord], shape: Shape) -> Iterator[s
             continue
         known.add(event.id)
         blog = record.key.decode().partition("|")[0]
-        before = newest.get(blog)
+        by = broker.writers.get(TopicPartition(ENTRIES, record.partition), {}).get(record.offset)
+        before, before_by = newest.get(blog, (None, None))
         if before is not None:
+            if by is not None and by is before_by and event.previous != before.id:
+                yield f"{event.id[:8]} of {blog} does not name what its own writer wrote before it"
             if event.previous == before.id and event.time < before.time:
                 yield f"the time of {blog} went back by {before.time - event.time}"
             if event.previous is None or (event.previous != before.id and not apart):
                 yield from _unnamed(blog, event, before, apart=apart)
-        newest[blog] = event
+        newest[blog] = event, by
 
 
 def _unnamed(blog: str, event: Event, before: Event, *, apart: bool) -> Iterator[str]:

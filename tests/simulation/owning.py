@@ -1,0 +1,163 @@
+"""Who works for a subscription, and what it leaves behind: leases, claims, cursors."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from slugline.log import StoredRecord
+from slugline.topics import CURSORS, is_claim
+from slugline_syndicate.deliveries.cursor import decode_cursor
+from tests.simulation.checker import Checker
+from tests.simulation.history import SubscriptionHistory, seconds
+from tests.simulation.receivers import Arrival
+
+#: A cursor that moved is in the log after this, where nothing is in its way, in seconds.
+FLUSHED = 1.0
+#: What a replica that sends may be behind the log, in seconds (guarantee 6).
+BEHIND = 5.05
+#: How long a group may take to tell a member that is back what it lost, in seconds.
+UNTOLD = 20.0
+#: The log counts in microseconds, and rounds.
+MOMENT = 0.001
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """Something that befell one process, or all of them (`*`), from *start* to *end*, in seconds.
+
+    *severed*: nobody it befell could reach the log meanwhile.
+    """
+
+    process: str
+    start: float
+    end: float
+    severed: bool = False
+
+
+def of_process(name: str, disturbances: Sequence[Disturbance]) -> list[Disturbance]:
+    return [each for each in disturbances if each.process in (name, "*")]
+
+
+def misowned(
+    history: SubscriptionHistory,
+    arrivals: Sequence[Arrival],
+    journal: Sequence[StoredRecord],
+    disturbances: Sequence[Disturbance],
+) -> Iterator[str]:
+    """Requests of processes that must not have made them, and cursors that do not say what was done."""
+    yield from _alone(arrivals, disturbances)
+    yield from _zombies(history, arrivals, journal)
+    yield from _again_by_itself(history, arrivals, journal)
+
+
+def replaced(
+    history: SubscriptionHistory,
+    journal: Sequence[StoredRecord],
+    disturbances: Sequence[Disturbance],
+) -> list[float]:
+    """When a cursor of an owner that was one no longer came after its successor's, and something
+    befell somebody: compaction keeps the later record, and a new view knows no other."""
+    newest, found = -1, []
+    for record in journal:
+        if record.topic == CURSORS and record.key == history.name.encode() and record.value:
+            epoch, at = decode_cursor(history.name, record.value).epoch, seconds(record)
+            newest = max(newest, epoch)
+            if epoch < newest and any(
+                e.start <= at + BEHIND and e.end >= at - MOMENT for e in disturbances
+            ):
+                found.append(at)
+    return found
+
+
+def contested(
+    history: SubscriptionHistory,
+    journal: Sequence[StoredRecord],
+    disturbances: Sequence[Disturbance],
+) -> list[float]:
+    """When somebody claimed who had stood still, or been cut off, and whom the group had not told
+    yet that others own its share: what the owner did in the last moment may not be written."""
+    return [
+        at
+        for owner, at in claims_on(history, journal)
+        if any(e.start <= at <= e.end + UNTOLD for e in of_process(owner, disturbances))
+    ]
+
+
+def _alone(arrivals: Sequence[Arrival], disturbances: Sequence[Disturbance]) -> Iterator[str]:
+    """Who cannot reach the log begins nothing more once its lease is over."""
+    for arrival in arrivals:
+        for each in of_process(arrival.by, disturbances):
+            if each.severed and each.start + BEHIND < arrival.sent < each.end:
+                yield f"{arrival.by} sent at {arrival.sent:.3f}, without the log since {each.start:.3f}"
+
+
+def _zombies(
+    history: SubscriptionHistory, arrivals: Sequence[Arrival], journal: Sequence[StoredRecord]
+) -> Iterator[str]:
+    """Requests of a process after another one's claim on the subscription's partition."""
+    claims = claims_on(history, journal)
+    for arrival in arrivals:
+        known = [owner for owner, at in claims if at + BEHIND < arrival.sent]
+        lately = [owner for owner, at in claims if at <= arrival.sent <= at + BEHIND]
+        if known and arrival.by not in (known[-1], *lately):
+            yield f"{arrival.by} sent at {arrival.sent:.3f}, though {known[-1]} owns it"
+
+
+def _again_by_itself(
+    history: SubscriptionHistory, arrivals: Sequence[Arrival], journal: Sequence[StoredRecord]
+) -> Iterator[str]:
+    """An owner that knows that an event was taken never sends it again, whatever befalls it."""
+    claims = claims_on(history, journal)
+    taken: dict[tuple[str, str], float] = {}
+    for arrival in sorted(arrivals, key=lambda a: a.sent):
+        key = arrival.by, arrival.webhook_id
+        if key in taken and taken[key] < arrival.sent:
+            between = any(taken[key] - BEHIND < at < arrival.sent for _, at in claims)
+            if not between:
+                yield f"{arrival.by} sent again at {arrival.sent:.3f} what was taken, to {arrival.url}"
+        if arrival.heard is not None and arrival.status == 200:
+            taken.setdefault(key, arrival.heard)
+
+
+def unwritten(
+    history: SubscriptionHistory,
+    arrivals: Sequence[Arrival],
+    journal: Sequence[StoredRecord],
+    checker: Checker,
+) -> Iterator[str]:
+    """Once all is calm, the newest cursor in the log says that what was taken is done.
+
+    Or one that the same owner wrote before: its own, too, may land late, and after a newer one.
+    """
+    if history.versions[-1].said is None:
+        return
+    key = history.name.encode()
+    cursors = [
+        decode_cursor(history.name, record.value)
+        for record in journal
+        if record.topic == CURSORS and record.key == key and record.value
+    ]
+    said: dict[int, int] = {}
+    for cursor in cursors:
+        if cursor.epoch == cursors[-1].epoch:
+            said |= {p: max(at, said.get(p, 0)) for p, at in cursor.positions.items()}
+    for arrival in arrivals:
+        event = checker.by_id.get(arrival.webhook_id)
+        if event is None or arrival.heard is None or arrival.status != 200:
+            continue
+        if event.offset >= said.get(event.partition, 0) and event.event.id not in checker.copied:
+            where = f"{event.partition}:{event.offset}"
+            yield f"no cursor of {history.name} says that {where} was taken at {arrival.at:.3f}"
+            return
+
+
+def claims_on(
+    history: SubscriptionHistory, journal: Sequence[StoredRecord]
+) -> list[tuple[str, float]]:
+    partition = history.partition
+    return [
+        (orjson.loads(record.value or b"{}")["owner"], seconds(record))
+        for record in journal
+        if record.topic == CURSORS and is_claim(record.key) and record.partition == partition
+    ]
