@@ -28,8 +28,11 @@ from slugline.log import (
 )
 from slugline.log.check import check_record
 from slugline.log.partition import partition_for
+from slugline.topics import is_claim
 from tests.simulation.loop import WORLD
 
+#: Claims, as a kind of what is written.
+CLAIMS = "claims"
 #: How long after its last sign of life a member is given up, in seconds.
 SESSION = 10.0
 #: How long a member may take to give back what it owned, in seconds.
@@ -102,7 +105,7 @@ class Broker:
         self.hangs = False
         #: It is there, but takes no writes: one of three has died, and must leave the replicas in sync.
         self.stalled = False
-        #: What happens at the moment when something is written to a topic, the next time.
+        #: What happens the next time at the moment when something is written to a topic, or a claim is.
         self.ambushes: dict[str, Callable[[Client], None]] = {}
         self._held: list[Callable[[], None]] = []
         self._groups: dict[tuple[str, str], list[Member]] = {}
@@ -139,9 +142,10 @@ class Broker:
 
     def meet(self, client: Client, records: Sequence[Record]) -> None:
         """*records* come from *client*; somebody may have waited for just that."""
-        for topic in {record.topic: None for record in records}:
-            if topic in self.ambushes:
-                self.ambushes.pop(topic)(client)
+        kinds = {CLAIMS if is_claim(record.key) else record.topic: None for record in records}
+        for kind in kinds:
+            if kind in self.ambushes:
+                self.ambushes.pop(kind)(client)
 
     def hold(self, request: Callable[[], None]) -> None:
         """Keep a *request* that cannot be answered until it can."""

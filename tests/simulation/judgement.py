@@ -62,7 +62,7 @@ def _faults(evidence: Evidence) -> Iterator[str]:
         copied = evidence.checker.copied
         yield from impatient(history, mine, journal, evidence.shape, evidence.disturbances, copied)
         yield from misowned(history, mine, journal, evidence.disturbances)
-        yield from unwritten(history, mine, journal, evidence.checker)
+        yield from unwritten(history, mine, journal, evidence.checker, evidence.disturbances)
     yield from broken_calls(evidence.calls, evidence.shape, evidence.checker, evidence.arrivals)
     yield from broken_writes(evidence.writes, evidence.shape, evidence.broker)
     yield from differing(evidence.seed, evidence.broker, evidence.replicas)

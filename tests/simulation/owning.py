@@ -49,6 +49,7 @@ def misowned(
     yield from _alone(arrivals, disturbances)
     yield from _zombies(history, arrivals, journal)
     yield from _again_by_itself(history, arrivals, journal)
+    yield from _left_standing(history, journal, disturbances)
 
 
 def replaced(
@@ -120,36 +121,92 @@ def _again_by_itself(
             taken.setdefault(key, arrival.heard)
 
 
+def _left_standing(
+    history: SubscriptionHistory,
+    journal: Sequence[StoredRecord],
+    disturbances: Sequence[Disturbance],
+) -> Iterator[str]:
+    """A late cursor of an earlier owner does not stay the newest in the log: its successor writes again.
+
+    Unless something befalls the successor meanwhile, or another comes, or the subscription goes.
+    """
+    claims = claims_on(history, journal)
+    cursors = [
+        (seconds(record), decode_cursor(history.name, record.value).epoch)
+        for record in journal
+        if record.topic == CURSORS and record.key == history.name.encode() and record.value
+    ]
+    ends = [version.at for version in history.versions if version.said is None]
+    newest = -1
+    for number, (at, epoch) in enumerate(cursors):
+        newest = max(newest, epoch)
+        until = at + 2 * BEHIND
+        again = any(e >= newest and when <= until for when, e in cursors[number + 1 :])
+        if epoch == newest or again or any(end <= until for end in ends):
+            continue
+        owner = [name for name, when in claims if when <= at][-1]
+        contested = any(at - BEHIND < when < until for _, when in claims)
+        befallen = any(
+            e.start <= until and e.end >= at - BEHIND for e in of_process(owner, disturbances)
+        )
+        if not contested and not befallen:
+            yield f"a cursor of {history.name} by an earlier owner stands at {at:.3f}"
+
+
 def unwritten(
     history: SubscriptionHistory,
     arrivals: Sequence[Arrival],
     journal: Sequence[StoredRecord],
     checker: Checker,
+    disturbances: Sequence[Disturbance],
 ) -> Iterator[str]:
-    """Once all is calm, the newest cursor in the log says that what was taken is done.
-
-    Or one that the same owner wrote before: its own, too, may land late, and after a newer one.
-    """
+    """What its owner knows to be taken, a cursor soon says; and the newest one does, once all is calm."""
     if history.versions[-1].said is None:
         return
-    key = history.name.encode()
     cursors = [
-        decode_cursor(history.name, record.value)
+        (seconds(record), decode_cursor(history.name, record.value))
         for record in journal
-        if record.topic == CURSORS and record.key == key and record.value
+        if record.topic == CURSORS and record.key == history.name.encode() and record.value
     ]
-    said: dict[int, int] = {}
-    for cursor in cursors:
-        if cursor.epoch == cursors[-1].epoch:
-            said |= {p: max(at, said.get(p, 0)) for p, at in cursor.positions.items()}
+    last = cursors[-1][1].epoch if cursors else 0
+    claims = claims_on(history, journal)
     for arrival in arrivals:
         event = checker.by_id.get(arrival.webhook_id)
         if event is None or arrival.heard is None or arrival.status != 200:
             continue
-        if event.offset >= said.get(event.partition, 0) and event.event.id not in checker.copied:
-            where = f"{event.partition}:{event.offset}"
-            yield f"no cursor of {history.name} says that {where} was taken at {arrival.at:.3f}"
+        if event.event.id in checker.copied:
+            continue
+        says = [
+            (at, cursor.epoch)
+            for at, cursor in cursors
+            if cursor.positions.get(event.partition, 0) > event.offset
+        ]
+        what = f"{event.partition}:{event.offset} was taken at {arrival.heard:.3f}"
+        # Its own, too, may land late, and after a newer one.
+        if all(epoch != last for _, epoch in says):
+            yield f"the last cursor of {history.name} does not say that {what}"
             return
+        until = written_until(arrival, claims, disturbances)
+        if min(at for at, _ in says) > until and not history.changed_filters():
+            yield f"no cursor of {history.name} said by {until:.3f} that {what}"
+            return
+
+
+def written_until(
+    arrival: Arrival, claims: Sequence[tuple[str, float]], disturbances: Sequence[Disturbance]
+) -> float:
+    """When a cursor has to say what *arrival* did; never, where something befell who knew of it."""
+    heard = arrival.heard or 0.0
+    until = heard + BEHIND
+    for each in sorted(disturbances, key=lambda d: d.start):
+        if each.start <= until and each.end >= heard - BEHIND:
+            if each.process == arrival.by:
+                return float("inf")
+            if each.process == "*":  # what could not be written is written once the log is back
+                until = max(until, each.end + 2 * BEHIND)
+    if any(heard - BEHIND < at < until for _, at in claims):
+        return float("inf")
+    return until
 
 
 def claims_on(

@@ -17,9 +17,11 @@ from tests.simulation.owning import (
     BEHIND,
     FLUSHED,
     Disturbance,
+    claims_on,
     contested,
     of_process,
     replaced,
+    written_until,
 )
 from tests.simulation.receivers import Arrival
 from tests.simulation.script import Shape
@@ -238,9 +240,12 @@ def _untold(
         for each in orjson.loads(record.value or b"[]")
     }
     ends = [version.at for version in history.versions if version.said is None]
+    claims = claims_on(history, journal)
     for arrival in arrivals:
         deleted = any(arrival.heard and at < arrival.heard + BEHIND for at in ends)
-        if arrival.heard is None or deleted or _is_disturbed(arrival, disturbances):
+        if arrival.heard is None or deleted:
+            continue
+        if written_until(arrival, claims, disturbances) == float("inf"):
             continue
         if (arrival.webhook_id, arrival.status) not in told:
             yield f"nobody was told of the attempt at {arrival.sent:.3f} to {arrival.url}"

@@ -24,7 +24,7 @@ from slugline_syndicate.deliveries.subscription import Filter, Subscription, enc
 from slugline_syndicate.subscriptions.models import NewSubscription, SubscriptionChange
 from tests.builders import a_blog
 from tests.simulation import receivers as tempers
-from tests.simulation.broker import SESSION, Broker, Client
+from tests.simulation.broker import CLAIMS, SESSION, Broker, Client
 from tests.simulation.judgement import Call, Evidence, Write, judge
 from tests.simulation.log import SimulatedLog
 from tests.simulation.loop import WORLD, VirtualClock, VirtualLoop
@@ -47,7 +47,7 @@ QUIET = 60.0
 CALL = 25.0
 HOUR, DAY = 3600.0, 86_400.0
 #: What faults wait for: somebody who writes to one of these; and how long they do, in seconds.
-WRITTEN = (ENTRIES, SUBSCRIPTIONS, CURSORS, ATTEMPTS, DEAD_LETTERS)
+WRITTEN = (ENTRIES, SUBSCRIPTIONS, CURSORS, ATTEMPTS, DEAD_LETTERS, CLAIMS)
 PATIENCE = 20.0
 
 
@@ -269,13 +269,27 @@ class World:
         replica.view.close()
 
     async def _freeze(self, rng: Random) -> None:
-        slot = self._some_slot(rng)
-        if slot is None:
-            return
-        slot.taken = True
+        frozen: list[Slot] = []
+
+        def strike(client: Client | None) -> None:
+            slot = self._some_slot(rng) if client is None else self._slot_of(client)
+            if slot and slot.replica:
+                slot.taken = True
+                frozen.append(slot)
+                if client is not None:  # once what it writes is taken: the answer waits for it
+                    self.loop.call_soon(slot.replica.freeze, context=WORLD)
+
+        await self._strike(rng, strike)
+        for slot in frozen:
+            await self._frozen(slot, rng)
+            slot.taken = False
+
+    async def _frozen(self, slot: Slot, rng: Random) -> None:
         assert slot.replica
-        await self._until_under_way(slot.replica.log, rng)
-        start, log = self.clock.monotonic(), slot.replica.log
+        log = slot.replica.log
+        if not log.silent:
+            await self._until_under_way(log, rng)
+        start = self.clock.monotonic()
         slot.replica.freeze()
         severed = rng.random() < 0.4
         await self.clock.sleep(0.2)  # what was answered already lies in its socket
@@ -286,7 +300,6 @@ class World:
             await self.clock.sleep(rng.uniform(0.5, 12))
             log.cut(False)
         self._disturbed(slot.replica.name, start, severed=severed)
-        slot.taken = False
 
     async def _until_under_way(self, log: SimulatedLog, rng: Random) -> None:
         """Wait until something is under way to the broker, in most cases: the answer will be old."""

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from itertools import pairwise
 
@@ -133,22 +134,24 @@ def _in_whose_order(broker: Broker, shape: Shape) -> Iterator[str]:
     """Times never go back where the writer knew of the event before; and it does, but for races."""
     apart = shape.lands_late or shape.freezes or (shape.ingests or shape.replicas) > 1
     newest: dict[str, tuple[Event, Client | None]] = {}
-    known: set[str] = set()
+    #: The earliest time that a record of an event says: the copy of one counts where it is the newest.
+    times: dict[str, datetime] = {}
     for record in broker.journal:
         if record.topic != ENTRIES or record.value is None or is_base(record.key):
             continue
         event = decode(record.headers, record.value)
-        if event.id in known:
+        known = event.id in times
+        times[event.id] = min(event.time, times.get(event.id, event.time))
+        if known:
             continue
-        known.add(event.id)
         blog = record.key.decode().partition("|")[0]
         by = broker.writers.get(TopicPartition(ENTRIES, record.partition), {}).get(record.offset)
         before, before_by = newest.get(blog, (None, None))
         if before is not None:
             if by is not None and by is before_by and event.previous != before.id:
                 yield f"{event.id[:8]} of {blog} does not name what its own writer wrote before it"
-            if event.previous == before.id and event.time < before.time:
-                yield f"the time of {blog} went back by {before.time - event.time}"
+            if event.previous == before.id and event.time < times[before.id]:
+                yield f"the time of {blog} went back by {times[before.id] - event.time}"
             if event.previous is None or (event.previous != before.id and not apart):
                 yield from _unnamed(blog, event, before, apart=apart)
         newest[blog] = event, by
