@@ -186,13 +186,25 @@ def unwritten(
         if all(epoch != last for _, epoch in says):
             yield f"the last cursor of {history.name} does not say that {what}"
             return
-        until = written_until(arrival, claims, disturbances)
+        until = _written_until(arrival, claims, disturbances)
         if min(at for at, _ in says) > until and not history.changed_filters():
             yield f"no cursor of {history.name} said by {until:.3f} that {what}"
             return
 
 
-def written_until(
+def died_untold(arrival: Arrival, disturbances: Sequence[Disturbance]) -> bool:
+    """Whether its sender was killed before it could write down what it had heard."""
+    heard = arrival.heard or arrival.sent
+    until = heard + BEHIND
+    for each in sorted(of_process(arrival.by, disturbances), key=lambda d: d.start):
+        if each.start <= until and each.end >= heard - BEHIND:
+            if each.end in (each.start, float("inf")):
+                return True
+            until = max(until, each.end + 2 * BEHIND)
+    return False
+
+
+def _written_until(
     arrival: Arrival, claims: Sequence[tuple[str, float]], disturbances: Sequence[Disturbance]
 ) -> float:
     """When a cursor has to say what *arrival* did; never, where something befell who knew of it."""

@@ -17,11 +17,10 @@ from tests.simulation.owning import (
     BEHIND,
     FLUSHED,
     Disturbance,
-    claims_on,
     contested,
+    died_untold,
     of_process,
     replaced,
-    written_until,
 )
 from tests.simulation.receivers import Arrival
 from tests.simulation.script import Shape
@@ -240,12 +239,9 @@ def _untold(
         for each in orjson.loads(record.value or b"[]")
     }
     ends = [version.at for version in history.versions if version.said is None]
-    claims = claims_on(history, journal)
     for arrival in arrivals:
         deleted = any(arrival.heard and at < arrival.heard + BEHIND for at in ends)
-        if arrival.heard is None or deleted:
-            continue
-        if written_until(arrival, claims, disturbances) == float("inf"):
+        if arrival.heard is None or deleted or died_untold(arrival, disturbances):
             continue
         if (arrival.webhook_id, arrival.status) not in told:
             yield f"nobody was told of the attempt at {arrival.sent:.3f} to {arrival.url}"

@@ -109,7 +109,7 @@ def _weights(shape: Shape) -> dict[str, float]:
     if shape.outages:
         weights |= {"outage": 1.5}
     if shape.freezes:
-        weights |= {"freeze": 2.0, "cut": 2.0, "disturb": 1.0, "lag": 1.0}
+        weights |= {"freeze": 3.0, "cut": 2.0, "disturb": 1.0, "lag": 1.0}
     if shape.skew:
         weights |= {"set_clock": 1.0}
     return weights

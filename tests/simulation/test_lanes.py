@@ -407,6 +407,20 @@ def test_an_endpoint_that_refuses_to_hear_of_gaps_still_gets_the_events() -> Non
     assert stage.sent() == ["subscription.gap"] * 3 + ["e2 alone", "e1 third", "e3 today", "e4 now"]
 
 
+def test_what_an_event_was_refused_does_not_count_for_the_gap_before_it() -> None:
+    async def script(stage: Stage) -> None:
+        await stage.begin(refusing(b"type"))
+        await stage.start()
+        stage.say(an_entry("e1", title="old"))
+        await stage.clock.sleep(20)
+        await stage.replica.stop()
+        await stage.clock.sleep(timedelta(days=8).total_seconds())
+        stage.replace_replica()
+        await stage.clock.sleep(60)
+
+    assert play(script).sent()[:6] == ["e1 old"] * 2 + ["subscription.gap"] * 3 + ["e1 old"]
+
+
 # --- orders -------------------------------------------------------------------------------------------
 
 

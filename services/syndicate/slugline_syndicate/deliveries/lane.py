@@ -75,14 +75,15 @@ class Lane:
             self._pass(ref, "superseded")
             return Step.NEXT
         self._waited = True
-        number = progress.tried(ref) + 1
+        number = progress.tried(ref, gap=delivery.is_gap) + 1
         answer = await attempt(
             context, progress, delivery.id, delivery.type, number, delivery.body, now
         )
         if is_routine(progress.health, answer, context.clock.now()):
             self._done(delivery, "delivered")
             return Step.NEXT
-        return await self._settle(delivery, progress.head(ref), answer)
+        head = progress.head(ref, gap=delivery.is_gap)
+        return await self._settle(delivery, head, answer)
 
     def hold_after_fault(self) -> None:
         """Something of ours broke: the same event again, in a while."""
@@ -197,7 +198,8 @@ class Lane:
         try:
             await self._context.log.publish([record])
         except LogError:
-            self._hold(replace(self._progress.head(ref), until=self._context.soon()))
+            head = self._progress.head(ref, gap=letter.type == EventType.SUBSCRIPTION_GAP)
+            self._hold(replace(head, until=self._context.soon()))
             return Step.HOLD
         self._done(Delivery(ref, letter.event, EventType(letter.type), b""), "dead")
         return Step.NEXT

@@ -65,9 +65,13 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """How the event at the head of a lane has fared. *attempts* counts those that were charged."""
+    """How the event at the head of a lane has fared; with *gap*, the telling of one before it.
+
+    *attempts* counts those that were charged.
+    """
 
     offset: int
+    gap: bool = False
     attempts: int = 0
     refusals: int = 0
     server_errors: int = 0

@@ -205,14 +205,16 @@ class Progress:
         if not self._frozen:
             self.behind.pop(p, None)
 
-    def head(self, ref: EventRef) -> Head:
-        """How the delivery of *ref* has fared."""
+    def head(self, ref: EventRef, *, gap: bool) -> Head:
+        """How the delivery of *ref* has fared; with *gap*, that of the telling before it."""
         head = self.heads.get(ref.partition)
-        return head if head and head.offset == ref.offset else Head(offset=ref.offset)
+        if head and (head.offset, head.gap) == (ref.offset, gap):
+            return head
+        return Head(offset=ref.offset, gap=gap)
 
-    def tried(self, ref: EventRef) -> int:
-        """How many attempts of *ref* were charged."""
-        return self.head(ref).attempts if ref.partition in self.heads else 0
+    def tried(self, ref: EventRef, *, gap: bool) -> int:
+        """How many of its attempts were charged."""
+        return self.head(ref, gap=gap).attempts if ref.partition in self.heads else 0
 
     def pass_by(self, ref: EventRef) -> None:
         """*ref* is delivered, dead or superseded: on with the next."""
