@@ -160,7 +160,7 @@ class Checker:
 
     def _lost(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
         delivered = {a.webhook_id for a in arrivals if a.status == 200}
-        gaps = gaps_told(arrivals)
+        gaps = self._gaps_told(history.name, arrivals)
         for accepted in self.events:
             settled = (
                 not history.wanted(accepted)
@@ -172,6 +172,13 @@ class Checker:
             )
             if not settled and history.versions[-1].said is not None:
                 yield f"lost: {_words(accepted)} for {history.name}"
+
+    def _gaps_told(self, name: str, arrivals: Sequence[Arrival]) -> list[float]:
+        """When each telling of a gap was done, or given up: up to then, only newest revisions come."""
+        told = [arrival for arrival in arrivals if is_gap(arrival)]
+        given_up = {self._dead.get(f"{name}|{arrival.webhook_id}") for arrival in told}
+        taken = [a.at if a.heard is None else a.heard for a in told if a.status == 200]
+        return taken + sorted(at for at in given_up if at is not None)
 
     def _missed_in_gap(self, accepted: Accepted, told: float) -> bool:
         """Whether a newer revision comes in its place, the gap having been *told* then."""
@@ -321,7 +328,7 @@ class Checker:
         self, history: SubscriptionHistory, arrivals: Sequence[Arrival]
     ) -> dict[int, list[tuple[int, float]]]:
         taken = {a.webhook_id: a.at for a in reversed(arrivals) if a.status == 200}
-        gaps = gaps_told(arrivals)
+        gaps = self._gaps_told(history.name, arrivals)
         never = float("inf")
         found: dict[int, list[tuple[int, float]]] = defaultdict(list)
         for accepted in sorted(self.events, key=lambda a: a.offset):
@@ -369,12 +376,6 @@ def is_own(arrival: Arrival) -> bool:
 def is_gap(arrival: Arrival) -> bool:
     """Whether it told of a gap."""
     return bool(orjson.loads(arrival.body)["type"] == EventType.SUBSCRIPTION_GAP)
-
-
-def gaps_told(arrivals: Sequence[Arrival]) -> list[float]:
-    """When each telling of a gap was done: up to then, only newest revisions come."""
-    told = [arrival for arrival in arrivals if is_gap(arrival) and arrival.status == 200]
-    return [arrival.at if arrival.heard is None else arrival.heard for arrival in told]
 
 
 def bases(journal: Sequence[StoredRecord]) -> dict[int, int]:
