@@ -52,7 +52,7 @@ def impatient(
         yield from _crowded(sent)
         if not shape.skew:  # waits are by the wall clock, which may be set
             yield from _too_soon(history, mine, sent, told_nothing)
-            yield from _refused_too_soon(history, sent)
+            yield from _refused_too_soon(history, sent, told_nothing)
     for name in {arrival.by: None for arrival in everything}:
         sent = [arrival for arrival in everything if arrival.by == name]
         yield from _unexplained(everything, sent, of_process(name, disturbances), copied, lost)
@@ -160,10 +160,14 @@ def _others_sent(everybody: Sequence[Arrival], arrival: Arrival, since: float) -
     return any(a.by != arrival.by and since - 1 <= a.sent <= arrival.sent for a in everybody)
 
 
-def _refused_too_soon(history: SubscriptionHistory, sent: Sequence[Arrival]) -> Iterator[str]:
+def _refused_too_soon(
+    history: SubscriptionHistory, sent: Sequence[Arrival], told_nothing: Sequence[float]
+) -> Iterator[str]:
     refused: dict[str, list[float]] = defaultdict(list)
     for arrival in sent:
         before = refused[arrival.webhook_id]
+        if before and any(before[-1] <= claimed <= arrival.sent for claimed in told_nothing):
+            before.clear()
         if before and not _started_afresh(history, before[-1], arrival.sent):
             # After three dead letters in a row it counts as trouble, whose waits are uncertain.
             wait = REFUSAL_WAITS[min(len(before), len(REFUSAL_WAITS)) - 1]

@@ -227,21 +227,25 @@ class World:
 
     async def _strike(self, rng: Random, strike: Callable[[Client | None], None]) -> None:
         """Call *strike* now; or at the moment when somebody writes something, with who it is."""
-        topic, met = rng.choice(WRITTEN), asyncio.Event()
-        if rng.random() < 0.4 or topic in self.broker.ambushes:
+        if rng.random() < 0.4:
             strike(None)
-            return
+        else:
+            await self._at_a_write(rng.choice(WRITTEN), strike)
+
+    async def _at_a_write(self, kind: str, strike: Callable[[Client], None]) -> None:
+        """Call *strike* at the moment when somebody writes something of a *kind*, if anybody does."""
+        met = asyncio.Event()
 
         def spring(client: Client) -> None:
             strike(client)
             met.set()
 
-        self.broker.ambushes[topic] = spring
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                await met.wait()
-        if self.broker.ambushes.get(topic) is spring:
-            del self.broker.ambushes[topic]
+        if self.broker.ambushes.setdefault(kind, spring) is spring:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await met.wait()
+            if self.broker.ambushes.get(kind) is spring:
+                del self.broker.ambushes[kind]
 
     def _slot_of(self, client: Client) -> Slot | None:
         found = (s for s in self._slots if s.replica and s.replica.log is client and not s.taken)
@@ -271,52 +275,79 @@ class World:
         replica.view.close()
 
     async def _freeze(self, rng: Random) -> None:
+        await rng.choice([self._freeze_anywhere, self._freeze_asking, self._freeze_claiming])(rng)
+
+    async def _freeze_anywhere(self, rng: Random) -> None:
+        """At any moment; or at a write, whose answer waits for the process then."""
         frozen: list[Slot] = []
 
         def strike(client: Client | None) -> None:
             slot = self._some_slot(rng) if client is None else self._slot_of(client)
-            if slot and slot.replica:
-                slot.taken = True
+            if slot:
+                self._freeze_now(slot)
                 frozen.append(slot)
-                if client is not None:  # once what it writes is taken: the answer waits for it
-                    self.loop.call_soon(slot.replica.freeze, context=WORLD)
 
         await self._strike(rng, strike)
         for slot in frozen:
-            await self._frozen(slot, rng)
-            slot.taken = False
+            severed = rng.random() < 0.3
+            await self._thaw(slot, rng, _some_time(rng), severed, rng.random() < 0.5)
 
-    async def _frozen(self, slot: Slot, rng: Random) -> None:
+    async def _freeze_asking(self, rng: Random) -> None:
+        """While an answer is under way, and without the log from then on: the answer is an old one."""
+        slot = self._some_slot(rng)
+        if slot is None or slot.replica is None:
+            return
+        slot.taken = True
+        for _ in range(3000):
+            if slot.replica.log.asking:
+                break
+            await self.clock.sleep(0.001)
+        self._freeze_now(slot)
+        await self._thaw(slot, rng, _some_time(rng), severed=True, timers_first=False)
+
+    async def _freeze_claiming(self, rng: Random) -> None:
+        """With a claim that is written and not read: meanwhile another becomes the owner."""
+        frozen: list[Slot] = []
+
+        def strike(client: Client) -> None:
+            slot = self._slot_of(client)
+            if slot:
+                slot.taken = True
+                frozen.append(slot)
+                self.loop.call_soon(self._freeze_now, slot, context=WORLD)
+
+        await self._at_a_write(CLAIMS, strike)
+        for slot in frozen:
+            long = rng.uniform(SESSION + 2, 4 * SESSION)
+            await self._thaw(slot, rng, long, severed=False, timers_first=False)
+
+    def _freeze_now(self, slot: Slot) -> None:
         assert slot.replica
-        log = slot.replica.log
-        if not log.silent:
-            await self._until_under_way(log, rng)
-        start = self.clock.monotonic()
+        slot.taken = True
         slot.replica.freeze()
-        severed = rng.random() < 0.5
+
+    async def _thaw(
+        self, slot: Slot, rng: Random, after: float, severed: bool, timers_first: bool
+    ) -> None:
+        """*after* so many seconds let it go on, and a while later with the log, where it was *severed*."""
+        assert slot.replica
+        start, log = self.clock.monotonic(), slot.replica.log
         await self.clock.sleep(0.2)  # what was answered already lies in its socket
         log.cut(severed)
-        await self.clock.sleep(rng.choice([rng.uniform(0.5, 12), rng.uniform(12, 40)]))
-        slot.replica.thaw(timers_first=rng.random() < 0.5)
+        await self.clock.sleep(after)
+        slot.replica.thaw(timers_first=timers_first)
         if severed:
             await self.clock.sleep(rng.uniform(0.5, 12))
             log.cut(False)
         self._disturbed(slot.replica.name, start, severed=severed)
-
-    async def _until_under_way(self, log: SimulatedLog, rng: Random) -> None:
-        """Wait until something is under way to the broker, in most cases: the answer will be old."""
-        what = rng.choice(["", "asking", "asking", "publishing"])
-        for _ in range(3000 if what else 0):
-            if getattr(log, what):
-                return
-            await self.clock.sleep(0.001)
+        slot.taken = False
 
     async def _cut(self, rng: Random) -> None:
         slot = self._some_slot(rng)
         if slot and slot.replica:
             slot.taken, start = True, self.clock.monotonic()
             slot.replica.log.cut(True)
-            await self.clock.sleep(rng.choice([rng.uniform(0.5, 12), rng.uniform(12, 40)]))
+            await self.clock.sleep(_some_time(rng))
             slot.replica.log.cut(False)
             self._disturbed(slot.replica.name, start, severed=True)
             slot.taken = False
@@ -626,6 +657,11 @@ class World:
                 await self.clock.sleep(5.0)
             else:
                 return
+
+
+def _some_time(rng: Random) -> float:
+    """Shorter than a session, or longer, in seconds."""
+    return rng.choice([rng.uniform(0.5, 12), rng.uniform(12, 40)])
 
 
 async def _put(replica: Replica, blog: str, entry: str, text: str | None, at: datetime) -> Written:
