@@ -269,9 +269,10 @@ class World:
     async def _stop_in(self, slot: Slot) -> None:
         replica, slot.replica = slot.replica, None
         assert replica
-        if self.broker.away or self.broker.stalled:  # it cannot write down how far it got
-            self._disturbed(replica.name, self.clock.monotonic())
+        unable = self.broker.away or self.broker.stalled
         await replica.stop()
+        if unable or self.broker.away or self.broker.stalled:  # to write down how far it got
+            self._disturbed(replica.name, self.clock.monotonic())
         replica.view.close()
 
     async def _freeze(self, rng: Random) -> None:
