@@ -17,7 +17,8 @@ VIEW = "shared/slugline/view"
 class Mutation:
     """One planted fault: *old*, which stands once in *file*, becomes *new*.
 
-    One of the first *within* seeds must find it; None: no seed that was tried finds it yet.
+    One of the first *within* seeds must find it; None: no seed that was tried finds it, for the
+    reason that stands beside it.
     """
 
     name: str
@@ -87,7 +88,7 @@ LEASE_AND_CLAIMS = (
         f"{DELIVERIES}/owner.py",
         "if mine is None or offset <= mine:",
         "if mine is None or offset >= mine:",
-        None,
+        60,
     ),
     Mutation(
         "every claim is of the same epoch",
@@ -118,7 +119,7 @@ CURSORS = (
         f"{DELIVERIES}/projections.py",
         " WHERE epoch <= excluded.epoch",
         "",
-        None,
+        60,
     ),
     Mutation(
         "an owner does not write again after a late cursor",
@@ -153,7 +154,7 @@ CURSORS = (
         f"{DELIVERIES}/cursor.py",
         '"order": cursor.order,',
         '"order": 0,',
-        None,
+        20,
     ),
     Mutation(
         "a cursor passes what its lane has not judged",
@@ -210,8 +211,8 @@ LANES = (
     Mutation(
         "a position moves before its answer",
         f"{DELIVERIES}/lane.py",
-        "        number = progress.tried(ref) + 1\n",
-        "        number = progress.tried(ref) + 1\n"
+        "        number = progress.tried(ref, gap=delivery.is_gap) + 1\n",
+        "        number = progress.tried(ref, gap=delivery.is_gap) + 1\n"
         "        progress.look_on_from(self._p, ref.offset + 1)\n",
         5,
     ),
@@ -242,7 +243,7 @@ LANES = (
     Mutation(
         "a dead letter that could not be written is forgotten",
         f"{DELIVERIES}/lane.py",
-        "            self._hold(replace(self._progress.head(ref), until=self._context.soon()))\n"
+        "            self._hold(replace(head, until=self._context.soon()))\n"
         "            return Step.HOLD\n",
         "            pass\n",
         None,
@@ -349,7 +350,7 @@ ANSWERS = (
         f"{DELIVERIES}/policy.py",
         "        disabled=health.disabled,\n",
         "",
-        None,
+        150,
     ),
     Mutation(
         "a refused event is tried again at once",
@@ -423,7 +424,7 @@ ORDERS = (
         SERVICE,
         "orders=(*kept, *open_orders, order)",
         "orders=(*kept, order)",
-        None,
+        100,
     ),
     Mutation(
         "a new URL is answered and not kept",
@@ -444,7 +445,7 @@ ORDERS = (
         f"{DELIVERIES}/worker.py",
         "            self._look_back(before)\n",
         "            pass\n",
-        None,
+        100,
     ),
     Mutation(
         "a subscription from the earliest starts now",
@@ -458,7 +459,7 @@ ORDERS = (
         SERVICE,
         "        ends = _of_entries(await self._tail.catch_up())\n        now =",
         "        ends = _of_entries(self._tail._view.positions)\n        now =",
-        None,
+        40,
     ),
     Mutation(
         "a change is made to what the view happens to hold",
@@ -513,7 +514,7 @@ WRITES = (
         f"{INGEST}/writer.py",
         "held = self._locks.setdefault(blog_id, _Lock(asyncio.Lock()))",
         "held = _Lock(asyncio.Lock())",
-        None,
+        20,
     ),
     Mutation(
         "a blog is free again while a write's outcome is unknown",
@@ -574,14 +575,14 @@ VIEWS = (
         f"{VIEW}/entry_tables.py",
         "                return\n            self._supersede(",
         "                pass\n            self._supersede(",
-        None,
+        100,
     ),
     Mutation(
         "events are read in the order of their times",
         f"{VIEW}/entries.py",
         "WHERE place >= ? AND place < ? ORDER BY place LIMIT ?",
         "WHERE place >= ? AND place < ? ORDER BY ce_time LIMIT ?",
-        None,
+        20,
     ),
     Mutation(
         "revisions are kept for an hour",
@@ -609,7 +610,7 @@ VIEWS = (
         f"{DELIVERIES}/lane.py",
         "self._progress.gaps[self._p] = self._context.source.end(self._p)",
         "self._progress.gaps[self._p] = delivery.ref.offset + 1",
-        None,
+        20,
     ),
     Mutation(
         "a gap is told after a day",
@@ -630,7 +631,7 @@ VIEWS = (
         f"{VIEW}/tail.py",
         "due = [waiter for waiter in self._waiting if self._has(waiter[0])]",
         "due = list(self._waiting)",
-        None,
+        20,
     ),
     Mutation(
         "a feed is filled by the order of arrival",

@@ -107,7 +107,7 @@ def _weights(shape: Shape) -> dict[str, float]:
     if shape.kills:
         weights |= {"kill": 3.0, "stop": 1.5}
     if shape.outages:
-        weights |= {"outage": 1.5}
+        weights |= {"outage": 2.0}
     if shape.freezes:
         weights |= {"freeze": 3.0, "cut": 2.0, "disturb": 1.0, "lag": 1.0}
     if shape.skew:

@@ -10,7 +10,8 @@ import pytest
 from slugline.entry import Entry
 from slugline.errors import LogUnavailableError
 from slugline.events import Event, EventType, encode, event_id
-from slugline.topics import DEAD_LETTERS, ENTRIES, SUBSCRIPTIONS, provision
+from slugline.topics import CURSORS, DEAD_LETTERS, ENTRIES, SUBSCRIPTIONS, provision
+from slugline_syndicate.deliveries.cursor import Cursor, decode_cursor, encode_cursor
 from slugline_syndicate.deliveries.exchange import Request
 from slugline_syndicate.deliveries.subscription import (
     Filter,
@@ -478,6 +479,28 @@ def test_a_view_that_is_made_anew_ends_the_work_for_subscriptions_that_are_gone(
         await stage.clock.sleep(5)
 
     assert [words.split()[0] for words in play(script).sent()] == ["e1"]
+
+
+def test_whoever_comes_next_writes_again_what_a_late_cursor_overlaid() -> None:
+    async def script(stage: Stage) -> None:
+        subscription = await stage.begin(tempers.fine())
+        await stage.start()
+        for number in range(2):
+            stage.say(an_entry(f"e{number}"))
+            await stage.clock.sleep(5)
+            await stage.replica.stop()
+            if number == 0:
+                stage.replace_replica()
+                await stage.clock.sleep(5)
+        late = Cursor(subscription_id=subscription.id, epoch=0, positions={})
+        stage.broker.append([encode_cursor(late)])
+        stage.replace_replica()
+        await stage.clock.sleep(5)
+        newest = [r for r in stage.broker.journal if r.key == subscription.id.encode()][-1]
+        assert newest.topic == CURSORS
+        assert decode_cursor(subscription.id, newest.value or b"").epoch > 0
+
+    assert [words.split()[0] for words in play(script).sent()] == ["e0", "e1"]
 
 
 def test_what_compaction_took_while_nobody_worked_is_told_as_a_gap_by_a_view_that_never_saw_it() -> (

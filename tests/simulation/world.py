@@ -600,10 +600,10 @@ class World:
         kinds: list[tempers.Temper] = [
             tempers.fine(),
             tempers.slow(clock, rng.uniform(0.1, 3)),
-            tempers.hanging(clock, rng.uniform(5, self.shape.seconds)),
+            tempers.choosy(lambda request: request.body.count(b"1") % 4 == 0),
             tempers.flapping(rng, rng.uniform(0.05, 0.5)),
             tempers.fine(),
-            tempers.choosy(lambda request: request.body.count(b"1") % 4 == 0),
+            tempers.hanging(clock, rng.uniform(5, self.shape.seconds)),
             tempers.late(clock, rng, rng.uniform(0.02, 0.2)),
             tempers.forgetful(rng, rng.uniform(0.02, 0.2)),
             tempers.busy(rng, rng.uniform(0.02, 0.2), rng.choice([60, 900])),

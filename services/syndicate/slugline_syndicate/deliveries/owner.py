@@ -245,10 +245,9 @@ class Owner:
     # --- workers --------------------------------------------------------------------------------------
 
     def _work_for(self, name: str, partition: int) -> None:
-        subscription = self._subscriptions.get(name)
+        subscription, worker = self._subscriptions.get(name), self._workers.get(name)
         if subscription is None:
             return
-        worker = self._workers.get(name)
         if worker is None:
             self._employ(subscription, self._cursors.get(name), partition)
             return
@@ -259,8 +258,9 @@ class Owner:
         """Begin to work for *subscription*, from *cursor* on."""
         epoch, count = self._epochs[partition], len(self._ends)
         progress = Progress(subscription, cursor, epoch, count, self._end_of_view)
-        worker = Worker(partition, progress, self._context)
-        self._workers[subscription.id] = worker
+        if self._cursors.overlaid(subscription.id):
+            self._flusher.add(progress)
+        worker = self._workers[subscription.id] = Worker(partition, progress, self._context)
         self._matcher.add(worker, subscription.blogs)
         worker.start()
 

@@ -100,12 +100,14 @@ class CursorsView:
         self._zombie_listeners: list[Callable[[str], None]] = []
         self._claims: dict[int, int] = {}
         self._zombies: list[str] = []
+        #: Of which subscriptions the newest cursor in the log does not count.
+        self._overlaid: set[str] = set()
         #: The epochs of cursors that this process wrote.
         self.written = Written()
 
     def bind(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._claims, self._zombies = {}, []
+        self._claims, self._zombies, self._overlaid = {}, [], set()
 
     def listen(
         self, on_claim: Callable[[int, int], None], on_zombie: Callable[[str], None]
@@ -125,6 +127,7 @@ class CursorsView:
         name = record.key.decode(errors="replace")
         if record.value is None:
             self._db.execute("DELETE FROM cursor WHERE id = ?", (name,))
+            self._overlaid.discard(name)
             return
         epoch = self.written.take(record.value)
         if epoch is None:
@@ -135,8 +138,11 @@ class CursorsView:
             " WHERE epoch <= excluded.epoch",
             (name, record.partition, epoch, to_micros(written_at(record)), record.value),
         ).rowcount
-        if not changed:
+        if changed:
+            self._overlaid.discard(name)
+        else:
             self._zombies.append(name)
+            self._overlaid.add(name)
 
     def committed(self) -> None:
         claims, self._claims = self._claims, {}
@@ -154,6 +160,10 @@ class CursorsView:
             "SELECT data, written_at FROM cursor WHERE id = ?", (name,)
         ).fetchone()
         return replace(decode_cursor(name, row[0]), written=from_micros(row[1])) if row else None
+
+    def overlaid(self, name: str) -> bool:
+        """Whether the log's newest cursor is a late one: compaction would keep that one alone."""
+        return name in self._overlaid
 
     def newest_claim(self, partition: int) -> int | None:
         """The offset of the newest claim on *partition*."""
