@@ -124,8 +124,8 @@ CURSORS = (
     Mutation(
         "an owner does not write again after a late cursor",
         f"{DELIVERIES}/projections.py",
-        "        if not changed:\n",
-        "        if changed < 0:\n",
+        "            self._zombies.append(name)\n",
+        "",
         None,
     ),
     Mutation(

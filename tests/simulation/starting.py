@@ -11,6 +11,7 @@ from itertools import pairwise
 from slugline_syndicate.deliveries.subscription import OrderKind, Subscription
 from tests.simulation.checker import Accepted, Checker
 from tests.simulation.history import SubscriptionHistory, Version
+from tests.simulation.owning import MOMENT
 from tests.simulation.receivers import Arrival
 from tests.simulation.script import Shape
 
@@ -49,7 +50,7 @@ def broken_calls(
 def _in_force(call: Call, history: SubscriptionHistory) -> list[Version]:
     """The version that held when *call* was made, and those that came until its answer."""
     before = [version for version in history.versions if version.at < call.asked][-1:]
-    return before + [v for v in history.versions if call.asked <= v.at <= call.answered]
+    return before + [v for v in history.versions if call.asked <= v.at <= call.answered + MOMENT]
 
 
 def _is_as_asked(call: Call, said: Subscription | None) -> bool:
@@ -93,7 +94,7 @@ def _started(
 
 def _skipped(call: Call, history: SubscriptionHistory, events: Sequence[Accepted]) -> Iterator[str]:
     """`resume` with `skip` gives up what came before the call was answered, and nothing else."""
-    asked = [v for v in history.versions if v.said and call.asked <= v.at <= call.answered]
+    asked = [v for v in history.versions if v.said and call.asked <= v.at <= call.answered + MOMENT]
     orders = [order for v in asked if v.said for order in v.said.orders[-1:]]
     for order in orders:
         for accepted in events:
