@@ -30,7 +30,7 @@ COPIED = ("shared", "services", "tests")
 #: A world that a fault keeps from ending is found out after this, in seconds.
 PATIENCE = 600.0
 #: Seeds for a fault that no seed is known to find.
-UNSEEN = 150
+UNSEEN = 100
 
 _WHERE = "import slugline, slugline_ingest, slugline_syndicate as s; print(slugline.__file__, slugline_ingest.__file__, s.__file__)"
 _SEED = re.compile(r"seed (\d+): (.*)")

@@ -43,7 +43,7 @@ LEASE_AND_CLAIMS = (
         f"{DELIVERIES}/lease.py",
         "self._extend(asked + LEASE)",
         "self._extend(self._clock.monotonic() + LEASE)",
-        None,
+        100,
     ),
     Mutation(
         "a lease that was held once is held for ever",
@@ -111,6 +111,28 @@ LEASE_AND_CLAIMS = (
         "            pass",
         60,
     ),
+    Mutation(
+        "an owner claims nothing",
+        f"{DELIVERIES}/owner.py",
+        "                (placed,) = await self._log.publish([claim(partition, self._name)])\n",
+        "                return self._cursors.newest_claim(partition) or 0\n",
+        None,
+    ),
+    Mutation(
+        "a worker that is given up goes on",
+        f"{DELIVERIES}/owner.py",
+        "        worker.freeze()\n",
+        "        pass\n",
+        None,
+    ),
+    Mutation(
+        "who comes next is told before what was done is written",
+        f"{DELIVERIES}/owner.py",
+        "            self._to_its_end(self._hand_over(self._give_up(lost)))\n"
+        "        await self._given_back()\n",
+        "            self._to_its_end(self._hand_over(self._give_up(lost)))\n",
+        None,
+    ),
 )
 
 CURSORS = (
@@ -126,7 +148,7 @@ CURSORS = (
         f"{DELIVERIES}/projections.py",
         "            self._zombies.append(name)\n",
         "",
-        None,
+        150,
     ),
     Mutation(
         "the heads of lanes are not in the cursor",
@@ -189,14 +211,14 @@ CURSORS = (
         f"{DELIVERIES}/flusher.py",
         "            if progress.subscription.id not in self._moved:\n                self.add(progress)\n",
         "",
-        None,
+        150,
     ),
     Mutation(
         "attempts that could not be written are forgotten",
         f"{DELIVERIES}/flusher.py",
         "progress.give_back(attempts)",
         "progress.give_back([])",
-        None,
+        20,
     ),
     Mutation(
         "cursors are flushed once a minute",
@@ -204,6 +226,34 @@ CURSORS = (
         "FLUSH = 0.25",
         "FLUSH = 60.0",
         5,
+    ),
+    Mutation(
+        "a late cursor that nobody owned stays",
+        f"{DELIVERIES}/owner.py",
+        "        if self._cursors.overlaid(subscription.id):\n",
+        "        if not subscription.id:\n",
+        None,
+    ),
+    Mutation(
+        "a cursor passes what compaction took",
+        f"{DELIVERIES}/progress.py",
+        "min(positions[p], wait.hole)",
+        "positions[p]",
+        None,
+    ),
+    Mutation(
+        "since when a partition waits is not in the cursor",
+        f"{DELIVERIES}/cursor.py",
+        "    if cursor.due:\n",
+        "    if not cursor.due:\n",
+        None,
+    ),
+    Mutation(
+        "a deleted subscription's cursor is written once more",
+        f"{DELIVERIES}/flusher.py",
+        "        self._moved.pop(name, None)\n",
+        "        pass\n",
+        None,
     ),
 )
 
@@ -231,7 +281,7 @@ LANES = (
         "        try:\n            await self._context.log.publish([record])",
         '        self._pass(ref, "dead")\n'
         "        try:\n            await self._context.log.publish([record])",
-        None,
+        40,
     ),
     Mutation(
         "a dead letter is never written",
@@ -529,7 +579,7 @@ WRITES = (
         f"{INGEST}/writer.py",
         "        if undone:\n",
         "        if undone and not undone:\n",
-        None,
+        100,
     ),
     Mutation(
         "a withdrawn entry keeps its text",
@@ -537,6 +587,27 @@ WRITES = (
         "        updated=at,\n        inferred=entry.inferred,",
         "        updated=at,\n        body_text=entry.body_text,\n        inferred=entry.inferred,",
         5,
+    ),
+    Mutation(
+        "nobody mends a quiet blog",
+        f"{INGEST}/mender.py",
+        "        if not self._writer.needs_mending(blog_id):\n",
+        "        if blog_id:\n",
+        None,
+    ),
+    Mutation(
+        "what a late write overlaid is not said again",
+        f"{INGEST}/writer.py",
+        "        if overlaid:  # the same",
+        "        if not blog_id:  # the same",
+        None,
+    ),
+    Mutation(
+        "an edit that changes nothing is an event",
+        f"{INGEST}/plan.py",
+        "        if not changed:\n            self.unchanged += 1\n",
+        "        if not row:\n            self.unchanged += 1\n",
+        None,
     ),
 )
 
@@ -639,6 +710,34 @@ VIEWS = (
         "return -mark.published, mark.entry_id",
         "return -mark.published, str(hash(mark) % id(mark))",
         5,
+    ),
+    Mutation(
+        "a gap is told where nothing is gone",
+        f"{DELIVERIES}/progress.py",
+        "        if offset > max(self._positions[p], first):\n",
+        "        if offset >= 0:\n",
+        None,
+    ),
+    Mutation(
+        "what an event was refused counts for the gap before it",
+        f"{DELIVERIES}/progress.py",
+        "        if head and (head.offset, head.gap) == (ref.offset, gap):\n",
+        "        if head and head.offset == ref.offset:\n",
+        None,
+    ),
+    Mutation(
+        "a view that was away for too long is trusted",
+        f"{VIEW}/tail.py",
+        "- self._view.known_at) > TRUSTED:",
+        "- self._view.known_at) > 100 * TRUSTED:",
+        None,
+    ),
+    Mutation(
+        "a view that is half built is served",
+        f"{VIEW}/tail.py",
+        "self.ready = view.whole",
+        "self.ready = True",
+        None,
     ),
 )
 
