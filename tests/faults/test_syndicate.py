@@ -125,3 +125,29 @@ async def test_a_replica_that_is_cut_off_from_the_broker_stops_and_another_takes
 
     assert await installation.settled() == []
     assert list(said([first], "log.unreachable"))
+
+
+async def test_a_replica_that_was_frozen_and_then_finds_no_broker_sends_nothing_of_what_it_knew(
+    installation: Installation, way: Way
+) -> None:
+    await installation.start("ingest")
+    first = await installation.start("syndicate", through=way)
+    second = await installation.start("syndicate")
+    await behind(installation, first)
+
+    first.freeze()
+    try:
+        await installation.owning(second, lambda owned: owned == 12)
+        await installation.stop_writing()
+        await installation.load.withdraw_all()
+        way.cut()  # nobody will tell it that it is a zombie
+    finally:
+        first.thaw()
+    await installation.clock.sleep(1.5)  # what was under way is cut
+    sent = await installation.metric(first, "slugline_attempt_seconds_count")
+    await installation.clock.sleep(2.0)
+    assert await installation.metric(first, "slugline_attempt_seconds_count") == sent
+    way.mend()
+    await installation.owning(first, lambda owned: owned == 6)
+
+    assert await installation.settled() == []
