@@ -65,7 +65,7 @@ def replaced(
             epoch, at = decode_cursor(history.name, record.value).epoch, seconds(record)
             newest = max(newest, epoch)
             if epoch < newest and any(
-                e.start <= at + BEHIND and e.end >= at - MOMENT for e in disturbances
+                e.start <= at + BEHIND and e.end >= at - UNTOLD for e in disturbances
             ):
                 found.append(at)
     return found
