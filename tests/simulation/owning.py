@@ -19,7 +19,7 @@ BEHIND = 5.05
 #: How long a group may take to tell a member that is back what it lost, in seconds.
 UNTOLD = 20.0
 #: The log counts in microseconds, and rounds.
-MOMENT = 0.001
+MOMENT = 2e-6
 
 
 @dataclass(frozen=True)

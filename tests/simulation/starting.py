@@ -95,9 +95,9 @@ def _started(
 def _skipped(call: Call, history: SubscriptionHistory, events: Sequence[Accepted]) -> Iterator[str]:
     """`resume` with `skip` gives up what came before the call was answered, and nothing else."""
     asked = [v for v in history.versions if v.said and call.asked <= v.at <= call.answered + MOMENT]
-    orders = [order for v in asked if v.said for order in v.said.orders[-1:]]
-    for order in orders:
-        for accepted in events:
+    newest = [v.said.orders[-1] for v in asked if v.said and v.said.orders]
+    for order in newest:
+        for accepted in events if order.kind is OrderKind.SKIP else ():
             place = order.positions.get(accepted.partition, 0)
             where = f"{accepted.kind} of {accepted.blog}/{accepted.entry}"
             if accepted.at < call.asked and accepted.offset >= place:
