@@ -99,6 +99,18 @@ async def test_another_kind_of_server_is_not_taken_for_kafka() -> None:
     assert isinstance(error, LogMismatchError)
 
 
+async def hanging_up(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+    """What stands before a broker that is away does this, and a broker that is being stopped."""
+
+
+async def test_a_server_that_hangs_up_at_once_may_be_a_kafka_that_is_away() -> None:
+    async with a_server(hanging_up) as server:
+        error = await complaint(server)
+
+    assert "takes connections and ends them without a word" in str(error)
+    assert not isinstance(error, LogMismatchError)
+
+
 async def test_a_server_that_says_nothing_is_given_up() -> None:
     async with a_server(silent) as server:
         assert "does not answer as Kafka within" in str(await complaint(server))

@@ -26,17 +26,19 @@ MOMENT = 2e-6
 class Disturbance:
     """Something that befell one process, or all of them (`*`), from *start* to *end*, in seconds.
 
-    *severed*: nobody it befell could reach the log meanwhile.
+    *severed*: nobody it befell could reach the log meanwhile. *orderly*: it was asked to end, and did.
     """
 
     process: str
     start: float
     end: float
     severed: bool = False
+    orderly: bool = False
 
 
 def of_process(name: str, disturbances: Sequence[Disturbance]) -> list[Disturbance]:
-    return [each for each in disturbances if each.process in (name, "*")]
+    befell = [each for each in disturbances if not each.orderly]
+    return [each for each in befell if each.process in (name, "*")]
 
 
 def misowned(
@@ -149,7 +151,8 @@ def _left_standing(
         befallen = any(
             e.start <= until and e.end >= at - BEHIND for e in of_process(owner, disturbances)
         )
-        if not contested and not befallen:
+        ended = any(e.orderly and e.process == owner and e.start <= until for e in disturbances)
+        if not contested and not befallen and not ended:
             yield f"a cursor of {history.name} by an earlier owner stands at {at:.3f}"
 
 

@@ -169,9 +169,9 @@ def _refused_too_soon(
         if before and any(before[-1] <= claimed <= arrival.sent for claimed in told_nothing):
             before.clear()
         if before and not _started_afresh(history, before[-1], arrival.sent):
-            # After three dead letters in a row it counts as trouble, whose waits are uncertain.
-            wait = REFUSAL_WAITS[min(len(before), len(REFUSAL_WAITS)) - 1]
-            wait *= 1 - JITTER
+            # A third one, after three dead letters in a row, is trouble: the shortest wait is certain.
+            times = len(before) if len(before) <= len(REFUSAL_WAITS) else 1
+            wait = REFUSAL_WAITS[times - 1] * (1 - JITTER)
             if arrival.sent < before[-1] + wait - 0.001:
                 yield f"a refused event again too soon at {arrival.sent:.3f} to {arrival.url}"
         status = arrival.status or 0

@@ -273,6 +273,8 @@ class World:
         await replica.stop()
         if unable or self.broker.away or self.broker.stalled:  # to write down how far it got
             self._disturbed(replica.name, self.clock.monotonic())
+        now = self.clock.monotonic()
+        self.disturbances.append(Disturbance(replica.name, now, now, orderly=True))
         replica.view.close()
 
     async def _freeze(self, rng: Random) -> None:

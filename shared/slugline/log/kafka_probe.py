@@ -157,7 +157,12 @@ async def _about_the_protocol(
             " not Kafka"
         )
     if mechanisms is None:
-        return LogMismatchError(f"what answers at {server} is not Kafka: correct the address")
+        if await _speaks_otherwise(host, port):
+            return LogMismatchError(f"what answers at {server} is not Kafka: correct the address")
+        return LogUnavailableError(
+            f"{server} takes connections and ends them without a word: it is starting or stopping,"
+            " or something before it does not reach it, or is something else"
+        )
     return LogUnavailableError(f"the Kafka at {server} does not go on ({_words(error)})")
 
 
@@ -174,6 +179,20 @@ async def _speaks_tls(host: str, port: int) -> bool:
     with suppress(OSError):
         await writer.wait_closed()
     return True
+
+
+async def _speaks_otherwise(host: str, port: int) -> bool:
+    """Whether something answers to a line of text: a Kafka hangs up without a word."""
+    try:
+        async with asyncio.timeout(1.0):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(b"\r\n\r\n")
+                return bool(await reader.read(1))
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
 
 
 async def _mechanisms(host: str, port: int, options: dict[str, Any]) -> list[str] | None:
