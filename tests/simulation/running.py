@@ -17,7 +17,7 @@ from tests.simulation.world import World
 #: Seeds that one worker runs before it is replaced, and that are handed out at once.
 LIFE, PORTION = 40, 5
 #: A world takes a second or two; what takes so long goes round in circles, in seconds of CPU.
-LONGEST = 90.0
+LONGEST = 60.0
 
 
 class EndlessError(KeyboardInterrupt):
