@@ -18,6 +18,8 @@ FLUSHED = 1.0
 BEHIND = 5.05
 #: How long a group may take to tell a member that is back what it lost, in seconds.
 UNTOLD = 20.0
+#: How long a request may go on after the lease is over, in seconds.
+CUT = 1.05
 #: The log counts in microseconds, and rounds.
 MOMENT = 2e-6
 
@@ -26,13 +28,15 @@ MOMENT = 2e-6
 class Disturbance:
     """Something that befell one process, or all of them (`*`), from *start* to *end*, in seconds.
 
-    *severed*: nobody it befell could reach the log meanwhile. *orderly*: it was asked to end, and did.
+    *severed*: nobody it befell could reach the log meanwhile. *frozen*: it stood still for a part of
+    it, at least. *orderly*: it was asked to end, and did.
     """
 
     process: str
     start: float
     end: float
     severed: bool = False
+    frozen: bool = False
     orderly: bool = False
 
 
@@ -49,6 +53,7 @@ def misowned(
 ) -> Iterator[str]:
     """Requests of processes that must not have made them, and cursors that do not say what was done."""
     yield from _alone(arrivals, disturbances)
+    yield from _uncut(arrivals, disturbances)
     yield from _zombies(history, arrivals, journal)
     yield from _again_by_itself(history, arrivals, journal)
     yield from _left_standing(history, journal, disturbances)
@@ -93,6 +98,18 @@ def _alone(arrivals: Sequence[Arrival], disturbances: Sequence[Disturbance]) -> 
         for each in of_process(arrival.by, disturbances):
             if each.severed and each.start + BEHIND < arrival.sent < each.end:
                 yield f"{arrival.by} sent at {arrival.sent:.3f}, without the log since {each.start:.3f}"
+
+
+def _uncut(arrivals: Sequence[Arrival], disturbances: Sequence[Disturbance]) -> Iterator[str]:
+    """Who cannot reach the log cuts what is under way a second after its lease is over."""
+    for arrival in arrivals:
+        befell = of_process(arrival.by, disturbances)
+        if arrival.ended is None or any(e.frozen and e.end > arrival.sent for e in befell):
+            continue
+        for each in befell:
+            cut = each.start + BEHIND + CUT
+            if each.severed and cut < each.end and arrival.sent < cut < arrival.ended:
+                yield f"{arrival.by} did not cut its request of {arrival.sent:.3f} by {cut:.3f}"
 
 
 def _zombies(

@@ -257,8 +257,8 @@ class World:
         self._disturbed(replica.name, self.clock.monotonic())
         replica.kill()
 
-    def _disturbed(self, name: str, start: float, *, severed: bool = False) -> None:
-        self.disturbances.append(Disturbance(name, start, self.clock.monotonic(), severed))
+    def _disturbed(self, name: str, start: float, **what: bool) -> None:
+        self.disturbances.append(Disturbance(name, start, self.clock.monotonic(), **what))
 
     async def _stop(self, rng: Random) -> None:
         slot = self._some_slot(rng)
@@ -342,7 +342,7 @@ class World:
         if severed:
             await self.clock.sleep(rng.uniform(0.5, 12))
             log.cut(False)
-        self._disturbed(slot.replica.name, start, severed=severed)
+        self._disturbed(slot.replica.name, start, severed=severed, frozen=True)
         slot.taken = False
 
     async def _cut(self, rng: Random) -> None:
