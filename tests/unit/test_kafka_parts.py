@@ -215,6 +215,20 @@ def test_swallowed_lines_are_counted() -> None:
     assert [line["repeated"] for line in lines] == [0, 4]
 
 
+def test_connections_that_aiokafka_left_to_the_collector_are_no_errors_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop = logging.getLogger("asyncio")
+    with quiet(), capture_logs() as lines:
+        loop.error("Unclosed AIOKafkaConnection\nconn: <AIOKafkaConnection host=127.0.0.1>")
+        loop.error("Task exception was never retrieved")
+
+    assert [line["log_level"] for line in lines] == ["warning"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Task exception was never retrieved"
+    ]
+
+
 def test_a_librarys_log_is_its_own_again_when_the_last_log_closes() -> None:
     library = logging.getLogger("aiokafka")
     with quiet():

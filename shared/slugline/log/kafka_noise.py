@@ -36,18 +36,31 @@ class QuietHandler(logging.Handler):
         )
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether asyncio speaks of something else than of aiokafka's connections.
+
+    Those that aiokafka gives up while they are being opened it leaves to the collector, which closes
+    them, and asyncio complains (0.14).
+    """
+    if "AIOKafkaConnection" not in record.getMessage():
+        return True
+    _handler.emit(record)
+    return False
+
+
 _users = 0
 _handler = QuietHandler()
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """While open, aiokafka's lines come through QuietHandler and in no other way."""
+    """While open, aiokafka's lines, and asyncio's about it, come through QuietHandler alone."""
     global _users
     library = logging.getLogger(_NAME)
     if not _users:
         library.addHandler(_handler)
         library.propagate = False
+        logging.getLogger("asyncio").addFilter(_is_ours)
     _users += 1
     try:
         yield
@@ -56,3 +69,4 @@ def quiet() -> Iterator[None]:
         if not _users:
             library.removeHandler(_handler)
             library.propagate = True
+            logging.getLogger("asyncio").removeFilter(_is_ours)
