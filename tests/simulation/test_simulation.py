@@ -67,7 +67,7 @@ def dead_letters(world: World) -> dict[str, float]:
     return {
         record.key.decode().partition("|")[2]: (record.written_at - EPOCH).total_seconds()
         for record in world.broker.journal
-        if record.topic == DEAD_LETTERS and record.key.startswith(b"sub-5|")
+        if record.topic == DEAD_LETTERS and record.key.startswith(b"sub-2|")
     }
 
 
@@ -75,7 +75,7 @@ def sent_though_dead(world: World) -> list[Arrival]:
     dead = dead_letters(world)
     return [
         arrival
-        for arrival in world.receivers.of("https://partner-5.example/hook")
+        for arrival in world.receivers.of("https://partner-2.example/hook")
         if arrival.at > dead.get(arrival.webhook_id, float("inf"))
     ]
 
