@@ -128,12 +128,14 @@ async def test_ends_cover_everything_acknowledged_before(log: Log) -> None:
 
 
 async def test_ends_answer_while_a_read_waits(log: Log) -> None:
-    waiting = asyncio.ensure_future(anext(aiter(log.read(TOPICS, await log.ends(TOPICS)))))
+    ends = await log.ends(TOPICS)
+    waiting = asyncio.ensure_future(anext(aiter(log.read(TOPICS, ends))))
     await asyncio.sleep(0)
 
     async with asyncio.timeout(1):
-        await log.ends(TOPICS)
+        assert await log.ends(TOPICS) == ends
 
+    assert not waiting.done()
     waiting.cancel()
     with suppress(asyncio.CancelledError):
         await waiting
@@ -245,7 +247,9 @@ async def test_positions_reach_the_ends_though_records_are_gone(log: Log, harnes
     ends = await log.ends(TOPICS)
     await harness.compact(log)
 
-    await read_to(log, ends)  # returns only when every position has reached its end
+    got = await read_to(log, ends)  # returns only when every position has reached its end
+
+    assert [record.value for record in got][-1:] == [b"4"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from slugline.blog import BlogId
 from slugline.errors import UndecodableRecordError
 from slugline.events import decode, encode
-from slugline.log import StoredRecord, TopicPartition
+from slugline.log import StoredRecord
 from slugline.topics import ATTEMPTS, CURSORS, DEAD_LETTERS, ENTRIES, SOURCES, SUBSCRIPTIONS
 from slugline.view import Projection, View
 from slugline.view.entries import EntriesView
@@ -38,6 +38,7 @@ from tests.builders import (
     an_entry,
     an_event,
     base_records,
+    stored,
     withdrawn,
 )
 from tests.fakes import ManualClock
@@ -183,13 +184,11 @@ def test_any_headers_are_an_envelope_or_undecodable(headers: list[tuple[str, byt
 # --- a view that is given such records --------------------------------------------------------------
 
 
-def applied(folder: Path, records: list[StoredRecord]) -> View:
-    """A view of everything that any process keeps, after *records*, one after the other."""
-    projections: list[Projection] = [EntriesView(), SourcesView(), *DeliveryViews.make().all]
-    view = View(folder / "view.db", projections, ManualClock())
-    for record in records:
-        view.apply([record], {TopicPartition(record.topic, record.partition): record.offset + 1})
-    return view
+def opened(folder: Path) -> tuple[View, EntriesView]:
+    """A view of everything that any process keeps."""
+    entries = EntriesView()
+    projections: list[Projection] = [entries, SourcesView(), *DeliveryViews.make().all]
+    return View(folder / "view.db", projections, ManualClock()), entries
 
 
 KEYS = {
@@ -210,15 +209,24 @@ def test_a_view_keeps_records_that_it_cannot_read_aside_and_goes_on(
     key, name = KEYS.get(topic, (b"sub-1|event", "event"))
     bad = data.draw(damaged(data.draw(st.sampled_from(WRITTEN[name]))) | st.binary())
     key = data.draw(st.sampled_from([key, b"", b"|", b"\xff|\xff"]) | st.binary())
+    following = stored([an_event(an_entry("e9"))], start=2)
     with TemporaryDirectory() as folder:
-        view = applied(
-            Path(folder),
+        view, entries = opened(Path(folder))
+        view.apply(
             [
                 *base_records(),
                 StoredRecord(
                     topic=topic, partition=0, offset=1, written_at=NOON, key=key, value=bad,
                     headers=HEADERS,
                 ),
-            ],
+                *following,
+            ]
         )  # fmt: skip
+        assert entries.entry("storm", "e9")
+        positions = dict(view.positions)
         view.close()
+
+        again, entries = opened(Path(folder))
+        assert again.positions == positions
+        assert entries.entry("storm", "e9")
+        again.close()
