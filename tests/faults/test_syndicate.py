@@ -1,5 +1,8 @@
 """Syndicate killed, frozen and cut off on a real Kafka; the simulation's checker decides."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from slugline.topics import CURSORS
 from tests.faults.installation import Installation, Replica, said
 from tests.faults.proxy import Held, Way
@@ -85,21 +88,30 @@ async def behind(installation: Installation, first: Replica) -> None:
     await installation.partners.more(300)
 
 
+@asynccontextmanager
+async def frozen_while_all_is_withdrawn(
+    installation: Installation, first: Replica, second: Replica
+) -> AsyncIterator[None]:
+    """*first* frozen until the block ends: *second* owns everything, and whatever *first* still
+    sends of what it was going to is withdrawn."""
+    first.freeze()
+    try:
+        await installation.owning(second, lambda owned: owned == 12)
+        await installation.stop_writing()
+        await installation.load.withdraw_all()
+        yield
+    finally:
+        first.thaw()
+
+
 async def test_a_replica_that_was_frozen_past_its_session_sends_nothing_wrong_once_it_goes_on(
     installation: Installation,
 ) -> None:
     _, first, second = await installation.start_all(ingest=1, syndicate=2)
     await behind(installation, first)
 
-    first.freeze()
-    try:
-        await installation.owning(second, lambda owned: owned == 12)
-        await installation.stop_writing()
-        # Whatever it still sends of what it was going to is withdrawn now.
-        await installation.load.withdraw_all()
+    async with frozen_while_all_is_withdrawn(installation, first, second):
         await installation.clock.sleep(LEASE_AND_CUT)
-    finally:
-        first.thaw()
     await installation.owning(first, lambda owned: owned == 6)
 
     assert await installation.settled() == []
@@ -135,14 +147,8 @@ async def test_a_replica_that_was_frozen_and_then_finds_no_broker_sends_nothing_
     second = await installation.start("syndicate")
     await behind(installation, first)
 
-    first.freeze()
-    try:
-        await installation.owning(second, lambda owned: owned == 12)
-        await installation.stop_writing()
-        await installation.load.withdraw_all()
+    async with frozen_while_all_is_withdrawn(installation, first, second):
         way.cut()  # nobody will tell it that it is a zombie
-    finally:
-        first.thaw()
     await installation.clock.sleep(1.5)  # what was under way is cut
     sent = await installation.metric(first, "slugline_attempt_seconds_count")
     await installation.clock.sleep(2.0)

@@ -444,6 +444,15 @@ def test_every_test_is_sent_once_also_to_an_endpoint_in_trouble() -> None:
 # --- a log that lost its newest records ---------------------------------------------------------------
 
 
+async def an_unclean_stop(stage: Stage, topic: str, lost: int) -> None:
+    """The broker is away for 5 s, and comes back without the newest *lost* records of *topic*."""
+    stage.broker.away = True
+    stage.broker.lose([topic], lost)
+    await stage.clock.sleep(5)
+    stage.broker.away = False
+    await stage.clock.sleep(30)
+
+
 def test_after_a_log_lost_its_newest_records_deliveries_go_on_at_its_end() -> None:
     async def script(stage: Stage) -> None:
         await stage.begin(tempers.fine())
@@ -451,11 +460,7 @@ def test_after_a_log_lost_its_newest_records_deliveries_go_on_at_its_end() -> No
         for name in ("e1", "e2", "e3"):
             stage.say(an_entry(name))
         await stage.clock.sleep(5)
-        stage.broker.away = True
-        stage.broker.lose([ENTRIES], 2)
-        await stage.clock.sleep(5)
-        stage.broker.away = False
-        await stage.clock.sleep(30)
+        await an_unclean_stop(stage, ENTRIES, 2)
         stage.say(an_entry("e4"))
         await stage.clock.sleep(5)
 
@@ -470,11 +475,7 @@ def test_a_view_that_is_made_anew_ends_the_work_for_subscriptions_that_are_gone(
         await stage.start()
         stage.say(an_entry("e1"))
         await stage.clock.sleep(5)
-        stage.broker.away = True
-        stage.broker.lose([SUBSCRIPTIONS], 1)
-        await stage.clock.sleep(5)
-        stage.broker.away = False
-        await stage.clock.sleep(30)
+        await an_unclean_stop(stage, SUBSCRIPTIONS, 1)
         stage.say(an_entry("e2"))
         await stage.clock.sleep(5)
 
