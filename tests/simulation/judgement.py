@@ -10,6 +10,7 @@ from tests.simulation.checker import Checker
 from tests.simulation.history import SubscriptionHistory
 from tests.simulation.owning import Disturbance, misowned, unwritten
 from tests.simulation.pace import impatient
+from tests.simulation.reading import Readers, misread
 from tests.simulation.receivers import Arrival
 from tests.simulation.replica import Replica
 from tests.simulation.script import Shape
@@ -28,6 +29,7 @@ class Evidence:
     shape: Shape
     broker: Broker
     arrivals: Sequence[Arrival]
+    readers: Readers
     replicas: Sequence[Replica]
     writes: Sequence[Write]
     calls: Sequence[Call]
@@ -65,4 +67,5 @@ def _faults(evidence: Evidence) -> Iterator[str]:
         yield from unwritten(history, mine, journal, evidence.checker, evidence.disturbances)
     yield from broken_calls(evidence.calls, evidence.shape, evidence.checker, evidence.arrivals)
     yield from broken_writes(evidence.writes, evidence.shape, evidence.broker)
+    yield from misread(evidence.readers, journal)
     yield from differing(evidence.seed, evidence.broker, evidence.replicas)

@@ -690,11 +690,46 @@ VIEWS = (
         60,
     ),
     Mutation(
-        "a feed is filled by the order of arrival",
+        "a kept window holds what was replaced",
         f"{FEEDS}/window.py",
-        "return -mark.published, mark.entry_id",
-        "return -mark.published, str(hash(mark) % id(mark))",
+        "for mark in kept.recent if mark.entry_id not in again]",
+        "for mark in kept.recent]",
         60,
+    ),
+    Mutation(
+        "what changed long ago stays in a kept window",
+        f"{FEEDS}/window.py",
+        "    while recent and recent[-1].time < time - _RECENT:\n",
+        "    while not recent:\n",
+        None,  # no process of a world lives for three hours; unit/test_window.py finds it
+    ),
+    Mutation(
+        "a kept window goes on from a time that lies behind",
+        f"{FEEDS}/window.py",
+        " or any(mark.time < kept.time for mark in changes):",
+        ":",
+        None,  # two ingests, one write each, and less than 50 ms between; unit/test_window.py finds it
+    ),
+    Mutation(
+        "a feed is not rendered again after a change",
+        f"{FEEDS}/store.py",
+        "                    feed.document = None\n",
+        "                    pass\n",
+        20,
+    ),
+    Mutation(
+        "what stands around the entries outlives a withdrawal",
+        f"{FEEDS}/store.py",
+        "    if kept and kept.around.blog == blog and kept.around.withdrawn == withdrawn:\n",
+        "    if kept and kept.around.blog == blog:\n",
+        20,
+    ),
+    Mutation(
+        "a view is shown while it is being built",
+        f"{VIEW}/tail.py",
+        "self.ready = view.whole",
+        "self.ready = True",
+        20,
     ),
     Mutation(
         "a gap is told where nothing is gone",

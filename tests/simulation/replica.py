@@ -12,7 +12,7 @@ from weakref import finalize
 
 from slugline.egress import EgressGuard
 from slugline.telemetry import Metrics
-from slugline.topics import provision
+from slugline.topics import ENTRIES, provision
 from slugline.view import View
 from slugline.view.entries import EntriesView
 from slugline.view.tail import Tail
@@ -21,7 +21,11 @@ from slugline_ingest.writer import BlogWriter
 from slugline_syndicate.deliveries.body import render_stored
 from slugline_syndicate.deliveries.runtime import Deliveries, DeliveryViews, Means
 from slugline_syndicate.deliveries.sealing import Sealer, new_key
+from slugline_syndicate.feeds.atom import Atom
+from slugline_syndicate.feeds.rss import Rss
+from slugline_syndicate.feeds.store import FeedStore
 from slugline_syndicate.subscriptions.service import SubscriptionService
+from tests.simulation.broker import Broker
 from tests.simulation.log import SimulatedLog
 from tests.simulation.loop import Process, VirtualClock
 from tests.simulation.receivers import SimulatedExchange
@@ -69,6 +73,9 @@ class Replica:
         self.views = DeliveryViews.make()
         self.view = View(path, [self.entries, *self.views.all], clock)
         finalize(self, self.view.close)  # it is looked at after the end, too
+        self.feeds = a_store(self.entries)
+        #: Where the log's partitions ended, for a process that has to read it all.
+        self.found = {} if self.view.whole else _ends(world.broker)
         self.tail = Tail(self.log, self.view, clock)
         self.metrics = metrics = Metrics()
         self.writer = BlogWriter(self.log, self.entries, self.tail, clock, metrics)
@@ -159,6 +166,15 @@ class Syndicate(Replica):
 
     async def _begin(self, group: asyncio.TaskGroup) -> None:
         group.create_task(self.deliveries.run())
+
+
+def a_store(entries: EntriesView) -> FeedStore:
+    """A store of feeds that remembers nothing yet."""
+    return FeedStore(entries, (Atom(), Rss()), URL, Metrics())
+
+
+def _ends(broker: Broker) -> dict[int, int]:
+    return {tp.partition: partition.end for tp, partition in broker.of([ENTRIES]).items()}
 
 
 async def provisioned(replica: Replica) -> None:

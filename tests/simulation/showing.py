@@ -9,20 +9,17 @@ from slugline.clock import Clock
 from slugline.entry import Entry
 from slugline.events import decode
 from slugline.log import Log, StoredRecord, TopicPartition
-from slugline.telemetry import Metrics
 from slugline.topics import ENTRIES, is_base
 from slugline.view import View
 from slugline.view.entries import EntriesView
 from slugline.view.entry_tables import REVISIONS_KEPT
-from slugline_syndicate.feeds.atom import Atom
-from slugline_syndicate.feeds.rss import Rss
 from slugline_syndicate.feeds.store import FeedStore
 from tests.simulation.broker import Broker
-from tests.simulation.replica import URL, Ingest, Replica
+from tests.simulation.reading import FORMATS
+from tests.simulation.replica import Ingest, Replica, a_store
 
 __all__ = ["Log", "differing"]
 
-FORMATS = ("atom", "rss")
 #: So long after a write something else may still be written by processes that are ending.
 A_MOMENT = timedelta(seconds=10)
 
@@ -42,7 +39,9 @@ def differing(seed: int, broker: Broker, replicas: Sequence[Replica]) -> Iterato
     yield from _unlike("shows other entries", shown)
     blog, form = _one_of(seed, whole)
     if blog:
-        feeds = {name: _feed(view, blog, form) for name, view in views.items()}
+        stores = {name: a_store(view) for name, view in views.items()}
+        stores |= {replica.name: replica.feeds for replica in replicas}  # with what they remember
+        feeds = {name: _feed(store, blog, form) for name, store in stores.items()}
         yield from _unlike(f"serves another {form} feed of {blog}", feeds)
     if to_be_trusted:
         yield from _untrue(broker.journal, whole)
@@ -101,8 +100,7 @@ def _one_of(seed: int, entries: EntriesView) -> tuple[str, str]:
     return blog, FORMATS[seed % len(FORMATS)]
 
 
-def _feed(entries: EntriesView, blog: str, form: str) -> str:
-    store = FeedStore(entries, (Atom(), Rss()), URL, Metrics())
+def _feed(store: FeedStore, blog: str, form: str) -> str:
     document = store.document(blog, form)
     return (
         ""

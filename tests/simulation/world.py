@@ -29,6 +29,7 @@ from tests.simulation.judgement import Call, Evidence, Write, judge
 from tests.simulation.log import SimulatedLog
 from tests.simulation.loop import WORLD, VirtualClock, VirtualLoop
 from tests.simulation.owning import FLUSHED, Disturbance
+from tests.simulation.reading import Readers
 from tests.simulation.receivers import Receivers
 from tests.simulation.replica import PARTITIONS, URL, Ingest, Replica, Syndicate
 from tests.simulation.script import Happening, Shape, script_of
@@ -85,6 +86,7 @@ class World:
         self.clock: VirtualClock = VirtualClock(loop)
         self.broker = Broker(self.clock, self.rng)
         self.receivers = Receivers(self.clock, self.rng)
+        self.readers = Readers(seed, BLOGS)
         self.subscriptions: list[Subscription] = []
         #: What was raised and looked at by nobody.
         self.unhandled: list[str] = []
@@ -122,6 +124,7 @@ class World:
         for happening in self.script:
             await self.clock.sleep(happening.after)
             await self._happen(happening)
+            self.readers.ask(self.replicas, self.clock.monotonic())
         await self._calm_down()
         self.verdict = self._judge()
         for replica in self.replicas:
@@ -166,6 +169,7 @@ class World:
             shape=self.shape,
             broker=self.broker,
             arrivals=self.receivers.arrivals,
+            readers=self.readers,
             replicas=self.replicas,
             writes=self.writes,
             calls=self.calls,
@@ -194,6 +198,7 @@ class World:
         slot.lives += 1
         name = f"{slot.kind.__name__.lower()}-{slot.number}.{slot.lives}"
         slot.replica = slot.kind(name, self, path)
+        self.readers.ask([slot.replica], self.clock.monotonic())
 
     def _start_replica(self) -> None:
         """One process more, whose view nobody keeps."""
