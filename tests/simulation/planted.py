@@ -123,6 +123,8 @@ def main(only: str | None, unseen: bool, workers: int) -> None:
     found = _watched(console, mutations, min(workers or os.cpu_count() or 1, len(mutations)))
     console.print(_table(found))
     missed = [outcome for outcome in found if not outcome.found]
+    for outcome in missed:
+        console.print(f"not found: {outcome.mutation.name}: {outcome.said}", markup=False)
     console.print(f"{len(found) - len(missed)} found, {len(missed)} not found", markup=False)
     sys.exit(1 if missed else 0)
 
@@ -134,8 +136,6 @@ def _watched(console: Console, mutations: Sequence[Mutation], workers: int) -> l
         task = bar.add_task("planted faults", total=len(mutations))
         for outcome in outcomes(mutations, workers):
             bar.advance(task)
-            if not outcome.found:
-                console.print(f"not found: {outcome.mutation.name}: {outcome.said}", markup=False)
             found.append(outcome)
     return found
 
