@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
+import orjson
+
 from slugline.events import EventType
 from slugline.log import StoredRecord
-from slugline.topics import CURSORS, SUBSCRIPTIONS
+from slugline.topics import CURSORS, SUBSCRIPTIONS, is_claim
 from slugline_syndicate.deliveries.body import own_id
 from slugline_syndicate.deliveries.cursor import decode_cursor
 from slugline_syndicate.deliveries.subscription import (
@@ -171,3 +173,15 @@ def seconds(record: StoredRecord) -> float:
 def _matches(wanted: Filter, event: Placed) -> bool:
     by_type = not wanted.types or event.kind in wanted.types
     return by_type and ("*" in wanted.blogs or event.blog in wanted.blogs)
+
+
+def claims_on(
+    history: SubscriptionHistory, journal: Sequence[StoredRecord]
+) -> list[tuple[str, float]]:
+    """Who became the owner of the subscription's partition, and when."""
+    partition = history.partition
+    return [
+        (orjson.loads(record.value or b"{}")["owner"], seconds(record))
+        for record in journal
+        if record.topic == CURSORS and is_claim(record.key) and record.partition == partition
+    ]

@@ -16,7 +16,7 @@ from tests.simulation.replica import Replica
 from tests.simulation.script import Shape
 from tests.simulation.showing import differing
 from tests.simulation.starting import Call, broken_calls
-from tests.simulation.writing import Write, broken_writes
+from tests.simulation.writing import Write, broken_writes, nobody_mended
 
 __all__ = ["Call", "Evidence", "Write", "Written", "judge"]
 
@@ -40,9 +40,16 @@ class Evidence:
         """Of the deliveries."""
         return Checker(self.broker.journal)
 
+    @cached_property
+    def overtaken(self) -> bool:
+        """Whether a late write took a newer text with it, as it may: then not all can be delivered."""
+        return nobody_mended(self.broker.journal)
+
     def undelivered(self, urls: frozenset[str] | None = None) -> list[str]:
         """What subscriptions still lack; where *urls* is given, of those that never had another."""
-        found = []
+        found: list[str] = []
+        if self.overtaken:
+            return found
         for name in self.checker.names():
             history = SubscriptionHistory(name, self.broker.journal)
             if urls is None or history.urls <= urls:
@@ -60,7 +67,8 @@ def _faults(evidence: Evidence) -> Iterator[str]:
     for name in evidence.checker.names():
         history = SubscriptionHistory(name, journal)
         mine = [arrival for arrival in evidence.arrivals if arrival.url in history.urls]
-        yield from evidence.checker.faults(name, mine)
+        if not evidence.overtaken:
+            yield from evidence.checker.faults(name, mine)
         copied = evidence.checker.copied
         yield from impatient(history, mine, journal, evidence.shape, evidence.disturbances, copied)
         yield from misowned(history, mine, journal, evidence.disturbances)

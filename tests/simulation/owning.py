@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from slugline.log import StoredRecord
-from slugline.topics import CURSORS, is_claim
+from slugline.topics import CURSORS
 from slugline_syndicate.deliveries.cursor import decode_cursor
 from tests.simulation.checker import Checker
-from tests.simulation.history import SubscriptionHistory, seconds
+from tests.simulation.history import SubscriptionHistory, claims_on, seconds
 from tests.simulation.receivers import Arrival
 
 #: A cursor that moved is in the log after this, where nothing is in its way, in seconds.
@@ -239,14 +237,3 @@ def _written_until(
     if any(heard - BEHIND < at < until for _, at in claims):
         return float("inf")
     return until
-
-
-def claims_on(
-    history: SubscriptionHistory, journal: Sequence[StoredRecord]
-) -> list[tuple[str, float]]:
-    partition = history.partition
-    return [
-        (orjson.loads(record.value or b"{}")["owner"], seconds(record))
-        for record in journal
-        if record.topic == CURSORS and is_claim(record.key) and record.partition == partition
-    ]

@@ -1,8 +1,6 @@
 """What replicas show: the same everywhere, the same after a rebuild, and what stands in the log."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 from slugline.clock import Clock
@@ -12,16 +10,13 @@ from slugline.log import Log, StoredRecord, TopicPartition
 from slugline.topics import ENTRIES, is_base
 from slugline.view import View
 from slugline.view.entries import EntriesView
-from slugline.view.entry_tables import REVISIONS_KEPT
 from slugline_syndicate.feeds.store import FeedStore
 from tests.simulation.broker import Broker
 from tests.simulation.reading import FORMATS
 from tests.simulation.replica import Ingest, Replica, a_store
+from tests.simulation.writing import nobody_mended
 
 __all__ = ["Log", "differing"]
-
-#: So long after a write something else may still be written by processes that are ending.
-A_MOMENT = timedelta(seconds=10)
 
 
 def differing(seed: int, broker: Broker, replicas: Sequence[Replica]) -> Iterator[str]:
@@ -32,7 +27,7 @@ def differing(seed: int, broker: Broker, replicas: Sequence[Replica]) -> Iterato
     compacted = _view_of(left, broker.clock)
     views = {replica.name: replica.entries for replica in replicas}
     views["a view of the compacted log"] = compacted
-    to_be_trusted = not _nobody_mended(broker.journal)
+    to_be_trusted = not nobody_mended(broker.journal)
     if to_be_trusted:
         views["a view of the whole log"] = whole
     shown = {name: str(_rows(view)) for name, view in views.items()}
@@ -47,28 +42,6 @@ def differing(seed: int, broker: Broker, replicas: Sequence[Replica]) -> Iterato
         yield from _untrue(broker.journal, whole)
     told = {r.name: _deliveries(r) for r in replicas if not isinstance(r, Ingest)}
     yield from _unlike("knows other subscriptions or cursors", told)
-
-
-def _nobody_mended(journal: Sequence[StoredRecord]) -> bool:
-    """Whether a late write overlaid a newer text, and nobody ran until compaction had taken that.
-
-    Whoever runs writes something every few seconds.
-    """
-    known: dict[bytes, list[str]] = defaultdict(list)
-    for number, record in enumerate(journal):
-        if record.topic != ENTRIES or record.value is None or is_base(record.key):
-            continue
-        name = decode(record.headers, record.value).id
-        earlier = known[record.key]
-        late = name in earlier and earlier[-1] != name
-        earlier.append(name)
-        moment = record.written_at + A_MOMENT
-        following = (
-            [r.written_at for r in journal[number:] if r.written_at > moment] if late else []
-        )
-        if following and following[0] > record.written_at + REVISIONS_KEPT:
-            return True
-    return False
 
 
 def _unlike(what: str, by_name: dict[str, str]) -> Iterator[str]:

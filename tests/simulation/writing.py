@@ -11,6 +11,7 @@ from slugline.entry import Entry
 from slugline.events import Event, EventType, content_hash, decode
 from slugline.log import StoredRecord, TopicPartition
 from slugline.topics import ENTRIES, is_base
+from slugline.view.entry_tables import REVISIONS_KEPT
 from slugline_ingest.undone import YOUNG
 from slugline_ingest.writer import Written
 from tests.simulation.broker import Broker, Client
@@ -18,6 +19,8 @@ from tests.simulation.script import Shape
 
 #: Writers may not know of each other for so long, in seconds: a publish, frozen or cut off meanwhile.
 RACE = 120.0
+#: So long after a write something else may still be written by processes that are ending.
+A_MOMENT = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,9 @@ def _id_after(key: bytes, event: Event, previous: str | None) -> str:
 
 
 def _repeated(key: bytes, chain: Sequence[Event]) -> Iterator[str]:
+    """Events that change nothing. Writers that do not see each other may say the same, though."""
     for one, other in pairwise(chain):
-        if _says(one) == _says(other):
+        if _says(one) == _says(other) and other.id == _id_after(key, other, one.id):
             yield f"{key!r} says the same in two events: {one.id[:8]} and {other.id[:8]}"
 
 
@@ -172,3 +176,25 @@ def _unnamed(blog: str, event: Event, before: Event, *, apart: bool) -> Iterator
     # Two that begin a blog at the same time name nothing.
     if not apart or (event.time - before.time).total_seconds() > RACE:
         yield f"an event of {blog} does not name the one before it: {event.id[:8]}"
+
+
+def nobody_mended(journal: Sequence[StoredRecord]) -> bool:
+    """Whether a late write overlaid a newer text, and nobody ran until compaction had taken that.
+
+    Whoever runs writes something every few seconds.
+    """
+    known: dict[bytes, list[str]] = defaultdict(list)
+    for number, record in enumerate(journal):
+        if record.topic != ENTRIES or record.value is None or is_base(record.key):
+            continue
+        name = decode(record.headers, record.value).id
+        earlier = known[record.key]
+        late = name in earlier and earlier[-1] != name
+        earlier.append(name)
+        moment = record.written_at + A_MOMENT
+        following = (
+            [r.written_at for r in journal[number:] if r.written_at > moment] if late else []
+        )
+        if following and following[0] > record.written_at + REVISIONS_KEPT:
+            return True
+    return False
