@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from slugline.blog import BlogId
 from slugline.clock import Clock
@@ -24,9 +25,6 @@ from slugline_ingest.undone import UndoneWithdrawals
 
 #: How long a publish may take before its outcome counts as unknown, in seconds.
 PUBLISH = 10.0
-#: How often a lock that is kept after an unknown outcome asks for the log's end, in seconds.
-ASK_AGAIN = 1.0
-
 #: How long a write waits for the one before it, in seconds.
 BUSY = 15.0
 
@@ -46,12 +44,6 @@ class Written:
     note: str = ""
 
 
-@dataclass
-class _Lock:
-    lock: asyncio.Lock
-    users: int = 0
-
-
 class BlogWriter:
     """Writes to blogs, one write at a time for each."""
 
@@ -64,8 +56,8 @@ class BlogWriter:
         self._clock = clock
         self._metrics = metrics
         self._undone = UndoneWithdrawals(entries)
-        self._locks: dict[BlogId, _Lock] = {}
-        self._keeping: set[asyncio.Task[None]] = set()
+        #: A lock lives as long as somebody holds it or waits for it.
+        self._locks: WeakValueDictionary[BlogId, asyncio.Lock] = WeakValueDictionary()
 
     async def write(self, blog_id: BlogId, planner: Planner) -> Written:
         """Publish what *planner* puts into a plan made against the blog as it is now.
@@ -74,19 +66,15 @@ class BlogWriter:
             LogUnavailableError, LogFullError, RecordRefusedError: nothing was written.
             OutcomeUnknownError: it may be written; the same write again is safe.
         """
-        async with self._locked(blog_id) as lock:
+        async with self._locked(blog_id):
             await self._tail.catch_up([ENTRIES])
             await self._mend(blog_id)
             plan = Plan(self._state(blog_id), self._clock.now())
             planner(plan)
             if not plan.events:
                 return self._written(plan, blog_id)
-            try:
-                await self._publish(plan.events)
-                again = await self._settle(blog_id)
-            except (OutcomeUnknownError, asyncio.CancelledError):
-                self._keep_until_read(blog_id, lock)
-                raise
+            await self._publish(plan.events)
+            again = await self._settle(blog_id)
             return self._written(plan, blog_id, again)
 
     def needs_mending(self, blog_id: BlogId) -> bool:
@@ -99,13 +87,9 @@ class BlogWriter:
 
         Several processes may do it at once: what they write has the same ids. Raises LogError.
         """
-        async with self._locked(blog_id) as lock:
+        async with self._locked(blog_id):
             await self._tail.catch_up([ENTRIES])
-            try:
-                await self._mend(blog_id)
-            except (OutcomeUnknownError, asyncio.CancelledError):
-                self._keep_until_read(blog_id, lock)
-                raise
+            await self._mend(blog_id)
 
     def _state(self, blog_id: BlogId) -> State:
         return State(
@@ -171,54 +155,15 @@ class BlogWriter:
             note=plan.note,
         )
 
-    # --- locks ------------------------------------------------------------------------------------
-
     @asynccontextmanager
-    async def _locked(self, blog_id: BlogId) -> AsyncIterator[_Lock]:
-        held = self._locks.setdefault(blog_id, _Lock(asyncio.Lock()))
-        held.users += 1
-        try:
-            await self._take(held.lock)
-            try:
-                yield held
-            finally:
-                held.lock.release()
-        finally:
-            self._release(blog_id, held)
-
-    async def _take(self, lock: asyncio.Lock) -> None:
+    async def _locked(self, blog_id: BlogId) -> AsyncIterator[None]:
+        lock = self._locks.setdefault(blog_id, asyncio.Lock())
         try:
             async with asyncio.timeout(BUSY):
                 await lock.acquire()
         except TimeoutError as error:
             raise LogUnavailableError("another write to this blog is under way") from error
-
-    def _release(self, blog_id: BlogId, held: _Lock) -> None:
-        held.users -= 1
-        if not held.users:
-            self._locks.pop(blog_id, None)
-
-    def _keep_until_read(self, blog_id: BlogId, held: _Lock) -> None:
-        """Let nobody else write to the blog until the log was read to its end once more."""
-        # The lock is free only after this write has left it; the keeper queues for it at once, and
-        # asyncio's locks are fair: it comes before everybody who asks from now on.
-        held.users += 1
-        task = asyncio.get_running_loop().create_task(self._keep(blog_id, held))
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
-
-    async def _keep(self, blog_id: BlogId, held: _Lock) -> None:
         try:
-            async with held.lock:
-                while not await self._read_to_the_end(blog_id):
-                    await self._clock.sleep(ASK_AGAIN)
+            yield
         finally:
-            self._release(blog_id, held)
-
-    async def _read_to_the_end(self, blog_id: BlogId) -> bool:
-        try:
-            await self._tail.catch_up([ENTRIES])
-            await self._mend(blog_id)
-        except LogError:
-            return False
-        return True
+            lock.release()
