@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import orjson
 
-from slugline.clock import parse_rfc3339
 from slugline.entry import Entry
 from slugline.events import Event, EventType, decode
 from slugline.log import StoredRecord
@@ -27,8 +26,7 @@ from slugline_syndicate.deliveries.body import own_id
 from slugline_syndicate.deliveries.cursor import decode_cursor
 from slugline_syndicate.deliveries.subscription import OrderKind
 from tests.simulation.bodies import forged, misstated
-from tests.simulation.history import SubscriptionHistory, claims_on, seconds
-from tests.simulation.loop import EPOCH
+from tests.simulation.history import SubscriptionHistory, claims_on, given_up, seconds
 from tests.simulation.receivers import Arrival
 
 #: A replica that sends is at most this far behind the log, in seconds (guarantee 6), and a request
@@ -100,14 +98,10 @@ class Checker:
             for sequence in sorted(self._sequences[a.event.id]):
                 self._by_sequence[sequence].append(a)
         self._dead: dict[str, float] = {}
-        self._decided: dict[str, float] = {}
+        self._decided = given_up(journal)
         for record in journal:
             if record.topic == DEAD_LETTERS and record.value:
                 self._dead.setdefault(record.key.decode(), seconds(record))
-                # It may land late; clocks are wrong, but nobody decides after it has landed.
-                said = parse_rfc3339(orjson.loads(record.value)["at"])
-                at = min(seconds(record), (said - EPOCH).total_seconds())
-                self._decided.setdefault(record.key.decode(), at)
         self._withdrawals: dict[tuple[str, str], list[Accepted]] = defaultdict(list)
         self._revisions: dict[tuple[str, str], list[Accepted]] = defaultdict(list)
         for accepted in self.events:
@@ -126,7 +120,7 @@ class Checker:
         copied = {name: self.by_id[name].at + REVISIONS for name in places if len(places[name]) > 1}
         return places, copied
 
-    def _may_have_moved(self, arrival: Arrival) -> bool:
+    def may_have_moved(self, arrival: Arrival) -> bool:
         """Whether the first record of its event may be gone, and a copy of it counts."""
         return arrival.at > self.copied.get(arrival.webhook_id, float("inf"))
 
@@ -162,7 +156,7 @@ class Checker:
         yield from disobeyed(history, mine)
         yield from forged(history, mine)
         yield from misstated(
-            [a for a in mine if not self._may_have_moved(a)], self.by_id, self._sequences
+            [a for a in mine if not self.may_have_moved(a)], self.by_id, self._sequences
         )
 
     def _lost(self, history: SubscriptionHistory, arrivals: Sequence[Arrival]) -> Iterator[str]:
@@ -249,7 +243,7 @@ class Checker:
         seen: set[str] = set()
         for arrival in arrivals:
             accepted = self.by_id.get(arrival.webhook_id)
-            if accepted is None or arrival.webhook_id in seen or self._may_have_moved(arrival):
+            if accepted is None or arrival.webhook_id in seen or self.may_have_moved(arrival):
                 continue
             seen.add(arrival.webhook_id)
             if accepted.offset < newest.get(accepted.blog, -1):
@@ -259,7 +253,7 @@ class Checker:
     def _changed(self, arrivals: Sequence[Arrival]) -> Iterator[str]:
         bodies: dict[str, bytes] = {}
         for arrival in arrivals:
-            if self._may_have_moved(arrival):
+            if self.may_have_moved(arrival):
                 continue
             if bodies.setdefault(arrival.webhook_id, arrival.body) != arrival.body:
                 yield f"other bytes under the same id at {arrival.at:.3f} to {arrival.url}"
@@ -276,7 +270,7 @@ class Checker:
         for arrival in arrivals:
             accepted = self.by_id.get(arrival.webhook_id)
             asked = is_own(arrival) if accepted is None else self._is_asked(history, arrival)
-            if not asked:
+            if not asked and not self.may_have_moved(arrival):
                 yield f"nobody asked for {arrival.webhook_id[:8]} at {arrival.url}"
 
     def _is_asked(self, history: SubscriptionHistory, arrival: Arrival) -> bool:

@@ -7,9 +7,10 @@ from typing import Protocol
 
 import orjson
 
+from slugline.clock import parse_rfc3339
 from slugline.events import EventType
 from slugline.log import StoredRecord
-from slugline.topics import CURSORS, SUBSCRIPTIONS, is_claim
+from slugline.topics import CURSORS, DEAD_LETTERS, SUBSCRIPTIONS, is_claim
 from slugline_syndicate.deliveries.body import own_id
 from slugline_syndicate.deliveries.cursor import decode_cursor
 from slugline_syndicate.deliveries.subscription import (
@@ -185,3 +186,15 @@ def claims_on(
         for record in journal
         if record.topic == CURSORS and is_claim(record.key) and record.partition == partition
     ]
+
+
+def given_up(journal: Sequence[StoredRecord]) -> dict[str, float]:
+    """When each event was given up, by the key of its dead letter: `subscription|event`."""
+    found: dict[str, float] = {}
+    for record in journal:
+        if record.topic == DEAD_LETTERS and record.value:
+            # It may land late; clocks are wrong, but nobody decides after it has landed.
+            said = parse_rfc3339(orjson.loads(record.value)["at"])
+            at = min(seconds(record), (said - EPOCH).total_seconds())
+            found.setdefault(record.key.decode(), at)
+    return found

@@ -4,7 +4,7 @@ Everything is judged for one process at a time: what another one knows may be lo
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -12,7 +12,7 @@ import orjson
 from slugline.events import EventType
 from slugline.log import StoredRecord
 from slugline.topics import ATTEMPTS
-from tests.simulation.history import SubscriptionHistory
+from tests.simulation.history import SubscriptionHistory, given_up
 from tests.simulation.owning import (
     BEHIND,
     FLUSHED,
@@ -29,6 +29,8 @@ from tests.simulation.script import Shape
 AT_ONCE = 4
 WAITS, JITTER = (5.0, 30.0, 120.0, 600.0, 1800.0), 0.2
 REFUSAL_WAITS = (5.0, 30.0)
+#: After so many events that were given up in a row, a refusal speaks against the endpoint.
+GIVEN_UP_IN_A_ROW = 3
 TROUBLE = frozenset({408, 429})
 
 
@@ -52,7 +54,8 @@ def impatient(
         yield from _crowded(sent)
         if not shape.skew:  # waits are by the wall clock, which may be set
             yield from _too_soon(history, mine, sent, told_nothing)
-            yield from _refused_too_soon(history, sent, told_nothing)
+            blamed = _blamed(history, mine, journal)
+            yield from _refused_too_soon(history, sent, told_nothing, blamed)
     for name in {arrival.by: None for arrival in everything}:
         sent = [arrival for arrival in everything if arrival.by == name]
         yield from _unexplained(everything, sent, of_process(name, disturbances), copied, lost)
@@ -160,8 +163,26 @@ def _others_sent(everybody: Sequence[Arrival], arrival: Arrival, since: float) -
     return any(a.by != arrival.by and since - 1 <= a.sent <= arrival.sent for a in everybody)
 
 
+def _blamed(
+    history: SubscriptionHistory, arrivals: Sequence[Arrival], journal: Sequence[StoredRecord]
+) -> Callable[[float], bool]:
+    """Whether, at a time, a refusal says that the endpoint is broken and not that the event is."""
+    keys = f"{history.name}|"
+    dead = sorted(at for key, at in given_up(journal).items() if key.startswith(keys))
+    taken = sorted(a.heard for a in arrivals if a.heard is not None and a.status == 200)
+
+    def blamed(at: float) -> bool:
+        success = max((heard for heard in taken if heard < at), default=0.0)
+        return sum(success <= each <= at for each in dead) >= GIVEN_UP_IN_A_ROW
+
+    return blamed
+
+
 def _refused_too_soon(
-    history: SubscriptionHistory, sent: Sequence[Arrival], told_nothing: Sequence[float]
+    history: SubscriptionHistory,
+    sent: Sequence[Arrival],
+    told_nothing: Sequence[float],
+    blamed: Callable[[float], bool],
 ) -> Iterator[str]:
     refused: dict[str, list[float]] = defaultdict(list)
     for arrival in sent:
@@ -169,9 +190,10 @@ def _refused_too_soon(
         if before and any(before[-1] <= claimed <= arrival.sent for claimed in told_nothing):
             before.clear()
         if before and not _started_afresh(history, before[-1], arrival.sent):
-            # A third one, after three dead letters in a row, is trouble: the shortest wait is certain.
-            times = len(before) if len(before) <= len(REFUSAL_WAITS) else 1
-            wait = REFUSAL_WAITS[times - 1] * (1 - JITTER)
+            times = sum(not blamed(at) for at in before)
+            # After one that was the endpoint's fault, the shortest wait is certain.
+            certain = not blamed(before[-1]) and times <= len(REFUSAL_WAITS)
+            wait = REFUSAL_WAITS[times - 1 if certain else 0] * (1 - JITTER)
             if arrival.sent < before[-1] + wait - 0.001:
                 yield f"a refused event again too soon at {arrival.sent:.3f} to {arrival.url}"
         status = arrival.status or 0

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 URL = "https://live.example"
-PARTITIONS = 4
+PARTITIONS = 6
 
 
 class OneAddress:

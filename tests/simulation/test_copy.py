@@ -75,7 +75,7 @@ class Act(World):
 
     async def write(self, events: int) -> None:
         for _ in range(events):
-            await self._write()
+            await self._write(self.rng)
 
     async def end(self) -> None:
         self.feeds = {(b, f): self._feed(b, f) for b in BLOGS for f in ("atom", "rss")}
