@@ -491,6 +491,27 @@ ORDERS = (
         100,
     ),
     Mutation(
+        "a cursor does not name the filter that judged what it passed",
+        f"{DELIVERIES}/cursor.py",
+        '        value["filter"] = cursor.filter\n',
+        "        pass\n",
+        60,
+    ),
+    Mutation(
+        "of new filters that are read together the last is looked back for",
+        f"{DELIVERIES}/subscription.py",
+        "if each.revision > revision]\n",
+        "if each.revision > revision][-1:]\n",
+        None,  # two changes read at once, and an event between them: simulation/test_lanes.py
+    ),
+    Mutation(
+        "a filter is dropped although its cursor knows no later one",
+        SERVICE,
+        "            if each.revision <= judged_by\n            and all(",
+        "            if all(",
+        None,  # a third filter before any cursor knows the second: simulation/test_lanes.py
+    ),
+    Mutation(
         "a subscription from the earliest starts now",
         SERVICE,
         'start=ends if wanted.start == "now" else dict.fromkeys(ends, 0),',

@@ -1,6 +1,7 @@
 """Lanes under virtual time, one situation at a time."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -355,6 +356,69 @@ def test_an_event_between_a_new_filters_place_and_its_arrival_is_not_missed() ->
         await stage.clock.sleep(5.0)
 
     assert play(script).sent() == ["e1 first"]
+
+
+def asking_for(stage: Stage, subscription: Subscription, *blogs: str) -> Subscription:
+    """*subscription* with a new filter, which holds from where the log ends now."""
+    ends = {tp.partition: p.end for tp, p in stage.broker.of([ENTRIES]).items()}
+    revision = subscription.revision + 1
+    new = Filter(since=ends, blogs=blogs, revision=revision)
+    return replace(subscription, filters=(*subscription.filters, new), revision=revision)
+
+
+def test_what_an_owner_passed_before_it_knew_of_a_new_filter_is_sent_by_the_next() -> None:
+    async def script(stage: Stage) -> None:
+        votes = await stage.begin(tempers.fine(), filters=(Filter(since={}, blogs=("vote",)),))
+        await stage.start()
+        stage.say(first_heading("e1", blog_id="vote"))
+        changed = asking_for(stage, votes, "storm", "vote")
+        stage.say(first_heading("e2", blog_id="vote"))
+        stage.say(first_heading("e3", blog_id="storm"))
+        await stage.clock.sleep(5.0)
+        await stage.replica.stop()
+        stage.broker.append([encode_subscription(changed)])
+        for _ in range(2):  # and once: the one after that knows what the next one knew
+            stage.replace_replica()
+            await stage.clock.sleep(5.0)
+            await stage.replica.stop()
+        stage.replace_replica()
+
+    assert play(script).sent() == ["e1 first", "e2 first", "e3 first"]
+
+
+def test_of_two_new_filters_that_are_read_together_neither_is_missed() -> None:
+    async def script(stage: Stage) -> None:
+        votes = await stage.begin(tempers.fine(), filters=(Filter(since={}, blogs=("vote",)),))
+        await stage.start()
+        storms = asking_for(stage, votes, "storm")
+        stage.say(first_heading("e1", blog_id="storm"))
+        finals = asking_for(stage, storms, "final")
+        stage.say(first_heading("e2", blog_id="storm"))
+        await stage.clock.sleep(5.0)
+        stage.broker.append([encode_subscription(storms), encode_subscription(finals)])
+        await stage.clock.sleep(5.0)
+
+    assert play(script).sent() == ["e1 first"]
+
+
+def test_an_old_filter_stays_until_a_cursor_knows_the_next() -> None:
+    async def script(stage: Stage) -> None:
+        votes = await stage.begin(tempers.fine(), filters=(Filter(since={}, blogs=("vote",)),))
+        await stage.start()
+        changed = asking_for(stage, votes, "storm", "vote")
+        stage.say(first_heading("e1", blog_id="vote"))
+        stage.say(first_heading("e2", blog_id="storm"))
+        await stage.clock.sleep(5.0)
+        stage.broker.append([encode_subscription(replace(changed, paused=True))])
+        await stage.clock.sleep(5.0)
+        await stage.replica.service.change(votes.id, SubscriptionChange(blogs=["final"]), None)
+        stage.replica.kill()
+        stage.replace_replica()
+        await stage.clock.sleep(60.0)
+        await stage.replica.service.resume(votes.id, "continue")
+        await stage.clock.sleep(5.0)
+
+    assert play(script).sent() == ["e1 first", "e2 first"]
 
 
 # --- gaps -------------------------------------------------------------------------------------------

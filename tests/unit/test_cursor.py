@@ -36,6 +36,7 @@ def a_cursor() -> Cursor:
         heads={3: Head(offset=40, attempts=2, refusals=2, until=NOON, first_server_error=NOON)},
         gaps={0: 99},
         order=4,
+        filter=3,
     )
 
 

@@ -24,7 +24,7 @@ def test_a_subscription_is_read_as_it_was_written() -> None:
     subscription = a_subscription(
         filters=(
             Filter(since={}, blogs=("storm",)),
-            Filter(since={0: 9, 11: 3}, blogs=("*",), types=("entry.created",)),
+            Filter(since={0: 9, 11: 3}, blogs=("*",), types=("entry.created",), revision=6),
         ),
         start={0: 5, 11: 2},
         paused=True,
@@ -93,3 +93,20 @@ def test_before_the_first_filter_that_is_left_nothing_is_wanted() -> None:
     subscription = a_subscription(filters=(Filter(since={0: 10}, blogs=("*",)),))
 
     assert not subscription.wants(ref(9))
+
+
+def test_a_filter_holds_from_its_place_for_those_who_do_not_know_it_too() -> None:
+    first = Filter(since={}, blogs=("storm",))
+    second = Filter(since={0: 10, 1: 4}, blogs=("vote",), revision=3)
+    third = Filter(since={0: 20, 1: 4, 2: 0}, blogs=("*",), revision=5)
+    subscription = a_subscription(filters=(first, second, third))
+
+    assert [len(subscription.known_at(revision).filters) for revision in (0, 3, 4, 5)] == [
+        1,
+        2,
+        2,
+        3,
+    ]
+    assert subscription.changed_since(0) == {0: 10, 1: 4, 2: 0}
+    assert subscription.changed_since(3) == {0: 20, 1: 4, 2: 0}
+    assert subscription.changed_since(5) == {}

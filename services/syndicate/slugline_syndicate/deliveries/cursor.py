@@ -22,7 +22,8 @@ class Cursor:
 
     *heads* holds, by partition, how the event at the head fares where it was tried already. *gaps*
     holds up to which offset only newest revisions are delivered. *order* is the last one done.
-    *due* holds, by partition, since when events wait, at the longest, where that is known.
+    *due* holds, by partition, since when events wait, at the longest, where that is known. *filter*
+    is the revision of the newest filter that judged what the positions have passed.
     *written* is when the cursor itself was, as a view read it.
     """
 
@@ -34,6 +35,7 @@ class Cursor:
     gaps: Mapping[int, int] = field(default_factory=dict)
     order: int = 0
     due: Mapping[int, datetime] = field(default_factory=dict)
+    filter: int = 0
     written: datetime | None = None
 
 
@@ -51,6 +53,8 @@ def encode_cursor(cursor: Cursor) -> Record:
         value["gaps"] = cursor.gaps
     if cursor.due:
         value["due"] = cursor.due
+    if cursor.filter:
+        value["filter"] = cursor.filter
     return _record(cursor.subscription_id, orjson.dumps(value, option=_OPTIONS))
 
 
@@ -80,6 +84,7 @@ def decode_cursor(subscription_id: str, value: bytes) -> Cursor:
             gaps=positions_of(body.get("gaps", {})),
             order=whole(body.get("order", 0)),
             due={int(p): parse_rfc3339(at) for p, at in body.get("due", {}).items()},
+            filter=whole(body.get("filter", 0)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UndecodableRecordError(f"its value is no cursor: {error!r}") from error

@@ -262,7 +262,7 @@ class Owner:
             self._flusher.add(progress)
         worker = self._workers[subscription.id] = Worker(partition, progress, self._context)
         self._matcher.add(worker, subscription.blogs)
-        worker.start()
+        worker.start(cursor.filter if cursor else 0)
 
     def _forget(self, worker: Worker) -> None:
         worker.freeze()

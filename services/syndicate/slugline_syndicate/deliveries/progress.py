@@ -137,6 +137,7 @@ class Progress:
             gaps=dict(self.gaps),
             order=self.order,
             due={p: at for p in behind if (at := self._due(p))},
+            filter=self.subscription.filter.revision,
         )
 
     def _due(self, p: int) -> datetime | None:

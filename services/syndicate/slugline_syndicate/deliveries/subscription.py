@@ -49,11 +49,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which events are wanted, for those at or after *since*. No types: all of them."""
+    """Which events are wanted, for those at or after *since*. No types: all of them.
+
+    *revision* is that of the subscription which brought it; 0 for the first.
+    """
 
     since: Positions
     blogs: tuple[str, ...]
     types: tuple[str, ...] = ()
+    revision: int = 0
 
     def matches(self, ref: EventRef) -> bool:
         """Whether the event at *ref* is wanted."""
@@ -108,6 +112,15 @@ class Subscription:
             changed=_LONG_AGO,
         )
 
+    def known_at(self, revision: int) -> "Subscription":
+        """What it is to those who know of no filter that came after *revision*."""
+        return replace(self, filters=tuple(f for f in self.filters if f.revision <= revision))
+
+    def changed_since(self, revision: int) -> Positions:
+        """From where on filters hold that came after *revision*."""
+        newer = [each.since for each in self.filters if each.revision > revision]
+        return {p: min(since.get(p, 0) for since in newer) for p in (newer[-1] if newer else ())}
+
     def wants(self, ref: EventRef) -> bool:
         """Whether the event at *ref* is to be delivered, by the filter that held at its place."""
         for each in reversed(self.filters):
@@ -122,7 +135,12 @@ def encode_subscription(subscription: Subscription) -> Record:
         "id": subscription.id,
         "url": subscription.url,
         "filters": [
-            {"since": _numbers(f.since), "blogs": f.blogs, "types": f.types}
+            {
+                "since": _numbers(f.since),
+                "blogs": f.blogs,
+                "types": f.types,
+                "revision": f.revision,
+            }
             for f in subscription.filters
         ],
         "start": _numbers(subscription.start),
@@ -187,6 +205,7 @@ def _filter(value: Mapping[str, Any]) -> Filter:
         since=positions_of(value["since"]),
         blogs=tuple(value["blogs"]),
         types=tuple(value.get("types", ())),
+        revision=whole(value.get("revision", 0)),
     )
 
 

@@ -54,8 +54,9 @@ class Worker:
 
     # --- life -----------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Look for work in every partition."""
+    def start(self, known: int) -> None:
+        """Look for work in every partition; filters up to revision *known* judged what was passed."""
+        self._look_back(self.subscription.known_at(known), known)
         self._again_at(self.progress.health.until, self.pump)
         self._look_at_all()
 
@@ -66,7 +67,7 @@ class Worker:
             return
         self.progress.subscription = subscription.for_lanes()
         if subscription.filters != before.filters:
-            self._look_back(before)
+            self._look_back(before, before.filter.revision)
         self.pump()
 
     def wake(self, ref: EventRef) -> None:
@@ -146,10 +147,11 @@ class Worker:
             self._wake_or_wait(p)
         self.pump()
 
-    def _look_back(self, before: Subscription) -> None:
-        """A new filter holds from the place at which it was asked for: find what arrived meanwhile."""
+    def _look_back(self, before: Subscription, known: int) -> None:
+        """Filters after revision *known* hold from the places at which they were asked for: find
+        what arrived meanwhile, and was judged as it was *before*."""
         wanted = self.subscription
-        for p, since in wanted.filter.since.items():
+        for p, since in wanted.changed_since(known).items():
             refs = self._context.source.between(p, since, self.progress.seen(p))
             missed = [ref for ref in refs if wanted.wants(ref) and not before.wants(ref)]
             if missed:

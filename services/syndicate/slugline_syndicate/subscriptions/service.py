@@ -193,13 +193,17 @@ class SubscriptionService:
         types = known.filter.types if change.types is None else tuple(change.types)
         cursor = self._cursors.get(known.id)
         positions = cursor.positions if cursor else known.start
+        judged_by = cursor.filter if cursor else 0
         passed = [
             number
             for number, each in enumerate(known.filters)
-            if all(positions.get(p, 0) >= each.since.get(p, 0) for p in ends)
+            if each.revision <= judged_by
+            and all(positions.get(p, 0) >= each.since.get(p, 0) for p in ends)
         ]
         needed = known.filters[passed[-1] if passed else 0 :]
-        return (*needed, Filter(since=dict(ends), blogs=blogs, types=types))
+        revision = known.revision + 1
+        new = Filter(since=dict(ends), blogs=blogs, types=types, revision=revision)
+        return (*needed, new)
 
     def _ordered(
         self,
