@@ -58,6 +58,8 @@ class SimulatedLog:
         self._busy_until = 0.0
         #: How much longer each step of a read takes at the most, in seconds.
         self.lag = 0.0
+        #: What is on its way to the broker lands when its publisher has long given it up.
+        self.strays = False
         #: Questions that are not answered yet, and publishes.
         self.asking = self.publishing = 0
         self._heard = asyncio.Event()
@@ -216,7 +218,7 @@ class SimulatedLog:
             broker.hold(lambda: self._take_late(records, answer))
         elif broker.stalled:
             broker.hold(lambda: self._take_stalled(records, answer))
-        elif broker.rng.random() < faults.late_landing and not _is_order(records):
+        elif self._goes_astray() and not _is_order(records):
             delay = PUBLISH_DEADLINE * broker.rng.uniform(0.5, 2.0)
             loop = asyncio.get_running_loop()
             loop.call_later(delay, lambda: broker.append(records), context=WORLD)
@@ -224,6 +226,10 @@ class SimulatedLog:
             offsets = broker.append(records, None if answer.done() else self)
             if broker.rng.random() >= faults.lost_acknowledgement:
                 self._later(lambda: _answer(answer, offsets))
+
+    def _goes_astray(self) -> bool:
+        strays, self.strays = self.strays, False
+        return self._broker.rng.random() < self._broker.faults.late_landing or strays
 
     def _take_late(self, records: Sequence[Record], answer: "asyncio.Future[list[Offset]]") -> None:
         """The broker is back. What was given up meanwhile may have been under way, or not."""

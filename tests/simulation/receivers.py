@@ -238,7 +238,7 @@ def leaving(clock: Clock, rng: Random, share: float) -> Temper:
     """410 for a *share*: it wants nothing more until somebody resumes it. It takes its time."""
 
     async def answer(_: Request) -> int:
-        await clock.sleep(rng.uniform(0, 0.2))
+        await clock.sleep(rng.uniform(0, 1.0))
         return 410 if rng.random() < share else 200
 
     return answer

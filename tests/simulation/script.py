@@ -112,6 +112,8 @@ def _weights(shape: Shape) -> dict[str, float]:
         weights |= {"freeze": 3.0, "cut": 2.0, "disturb": 1.0, "lag": 1.0}
     if shape.skew:
         weights |= {"set_clock": 1.0}
+    if shape.faults.late_landing:
+        weights |= {"stray": 3.0}
     return weights
 
 

@@ -271,8 +271,11 @@ class World:
     async def _stop(self, rng: Random) -> None:
         slot = self._some_slot(rng)
         if slot and slot.replica:
-            await self._stop_in(slot)
-            self._start(slot, with_view=rng.random() < 0.6)
+            await self._restart(slot, rng)
+
+    async def _restart(self, slot: Slot, rng: Random) -> None:
+        await self._stop_in(slot)
+        self._start(slot, with_view=rng.random() < 0.6)
 
     async def _stop_in(self, slot: Slot) -> None:
         replica, slot.replica = slot.replica, None
@@ -373,6 +376,23 @@ class World:
             slot.replica.log.lag = 0.0
             self._disturbed(slot.replica.name, start)
             slot.taken = False
+
+    async def _stray(self, rng: Random) -> None:
+        """A cursor lands late, and its partition may be another's by then."""
+        struck: list[Slot] = []
+
+        def strike(client: Client) -> None:
+            slot = self._slot_of(client)
+            if slot and slot.replica:
+                slot.replica.log.strays = True
+                struck.append(slot)
+
+        await self._at_a_write(CURSORS, strike)
+        for slot in struck:
+            if rng.random() < 0.5 or not slot.replica or slot.taken:
+                await self.broker.disturb()
+            else:
+                await self._restart(slot, rng)
 
     async def _set_clock(self, rng: Random) -> None:
         slot = self._some_slot(rng)
@@ -475,9 +495,9 @@ class World:
 
     # --- the newsroom ---------------------------------------------------------------------------------
 
-    async def _burst(self, rng: Random) -> None:
+    async def _burst(self, rng: Random, edits: int = 30) -> None:
         blogs = rng.choice([BLOGS, ALL_BLOGS])
-        await asyncio.gather(*(self._write(Random(rng.random()), blogs) for _ in range(30)))
+        await asyncio.gather(*(self._write(Random(rng.random()), blogs) for _ in range(edits)))
 
     async def _write(self, rng: Random, blogs: Sequence[str] = BLOGS) -> None:
         """One edit: tried again until it is acknowledged, as a newsroom's system does."""
@@ -525,6 +545,8 @@ class World:
         async with self._partners.setdefault(name, asyncio.Lock()):
             for _ in range(rng.choice([1, 1, 2, 3])):
                 kind, wanted, change = rng.choice(self._changes(name, rng))
+                if kind == "narrow":  # what it newly wants arrives at the same time
+                    self._do(self._burst(Random(rng.random()), 8))
                 await self._called(kind, name, rng, change, wanted)
 
     def _changes(
@@ -617,7 +639,7 @@ class World:
             tempers.late(clock, rng, rng.uniform(0.02, 0.2)),
             tempers.forgetful(rng, rng.uniform(0.02, 0.2)),
             tempers.busy(rng, rng.uniform(0.02, 0.2), rng.choice([60, 900])),
-            tempers.leaving(clock, rng, 0.02),
+            tempers.leaving(clock, rng, 0.05),
             tempers.redirecting(rng, 0.1),
             tempers.choosy(lambda request: b"revision 1" in request.body),
         ]
