@@ -225,12 +225,18 @@ class Checker:
     def _given_up_too_early(
         self, history: SubscriptionHistory, arrivals: Sequence[Arrival]
     ) -> Iterator[str]:
-        """A dead letter follows three refusals, or ten server errors."""
+        """A dead letter follows three refusals, or ten server errors; whoever starts afresh counts anew."""
+        fresh = history.fresh_starts()
         for key, at in self._dead.items():
             name, _, event = key.partition("|")
             if name != history.name:
                 continue
-            tries = [a for a in arrivals if a.webhook_id == event and a.at <= at and a.status]
+            begins = max((asked for asked, done in fresh if done <= at), default=0.0)
+            tries = [
+                a
+                for a in arrivals
+                if a.webhook_id == event and a.status and a.at <= at and (a.heard or a.at) > begins
+            ]
             refusals = [a for a in tries if a.status and 400 <= a.status < 500]
             errors = [a for a in tries if a.status and a.status >= 500]
             worn_out = len(errors) >= SERVER_ERRORS and at - errors[0].at >= OVER - SKEW

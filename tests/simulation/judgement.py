@@ -7,6 +7,7 @@ from functools import cached_property
 from slugline_ingest.writer import Written
 from tests.simulation.broker import Broker
 from tests.simulation.checker import Checker
+from tests.simulation.giving_up import unfair
 from tests.simulation.history import SubscriptionHistory
 from tests.simulation.owning import Disturbance, misowned, unwritten
 from tests.simulation.pace import impatient
@@ -71,6 +72,7 @@ def _faults(evidence: Evidence) -> Iterator[str]:
             yield from evidence.checker.faults(name, mine)
         copied = evidence.checker.copied
         yield from impatient(history, mine, journal, evidence.shape, evidence.disturbances, copied)
+        yield from unfair(history, mine, journal, evidence.shape, evidence.disturbances)
         yield from misowned(history, mine, journal, evidence.disturbances)
         yield from unwritten(history, mine, journal, evidence.checker, evidence.disturbances)
     yield from broken_calls(evidence.calls, evidence.shape, evidence.checker, evidence.arrivals)

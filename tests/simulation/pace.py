@@ -81,7 +81,7 @@ def _crowded(sent: Sequence[Arrival]) -> Iterator[str]:
             yield f"one event twice at once at {arrival.sent:.3f} to {arrival.url}"
 
 
-def _is_trouble(arrival: Arrival) -> bool:
+def is_trouble(arrival: Arrival) -> bool:
     """Whether its sender knew that it failed, and blamed the endpoint."""
     if arrival.heard is None:
         return arrival.gave_up
@@ -107,7 +107,7 @@ class _Endpoint:
             self.failures = 0 if at >= self.until else self.failures
         elif arrival.heard is not None and arrival.status == 410:
             self.since, self.until = at, float("inf")
-        elif _is_trouble(arrival):
+        elif is_trouble(arrival):
             # What was under way when the wait began may be the same failure, told twice.
             if arrival.sent >= self.since and at >= self.until:
                 self._wait(at)
@@ -140,7 +140,7 @@ def _too_soon(
         began_again = any(endpoint.asked <= claimed <= at for claimed in told_nothing)
         if (
             began_again
-            or _started_afresh(history, endpoint.since, at)
+            or started_afresh(history, endpoint.since, at)
             or _others_sent(everybody, arrival, endpoint.asked)
         ):
             endpoint = _Endpoint()
@@ -151,7 +151,7 @@ def _too_soon(
             yield f"no slow start: {others + 1} at once at {at:.3f} to {arrival.url}"
 
 
-def _started_afresh(history: SubscriptionHistory, since: float, at: float) -> bool:
+def started_afresh(history: SubscriptionHistory, since: float, at: float) -> bool:
     """Whether somebody told the owner to forget how the endpoint behaved, and it did so meanwhile."""
     return any(
         asked <= at + 0.001 and done >= since - FLUSHED for asked, done in history.fresh_starts()
@@ -189,7 +189,7 @@ def _refused_too_soon(
         before = refused[arrival.webhook_id]
         if before and any(before[-1] <= claimed <= arrival.sent for claimed in told_nothing):
             before.clear()
-        if before and not _started_afresh(history, before[-1], arrival.sent):
+        if before and not started_afresh(history, before[-1], arrival.sent):
             times = sum(not blamed(at) for at in before)
             # After one that was the endpoint's fault, the shortest wait is certain.
             certain = not blamed(before[-1]) and times <= len(REFUSAL_WAITS)
@@ -237,17 +237,15 @@ def _forgotten(
 ) -> Iterator[str]:
     """Who was told to go, or to wait, tells whoever comes after it."""
     for arrival in arrivals:
-        if arrival.heard is None or _is_disturbed(arrival, disturbances):
+        if arrival.heard is None or is_disturbed(arrival, disturbances):
             continue
         told, until = arrival.heard, arrival.heard + arrival.retry_after - 2 * shape.skew
         if arrival.status == 410:
             until = float("inf")
-        elif not _is_trouble(arrival):
+        elif not is_trouble(arrival):
             continue
         for later in arrivals:
-            if told + BEHIND < later.sent < until and not _started_afresh(
-                history, told, later.sent
-            ):
+            if told + BEHIND < later.sent < until and not started_afresh(history, told, later.sent):
                 yield f"sent at {later.sent:.3f} to {later.url}, which said {arrival.status}"
 
 
@@ -273,7 +271,7 @@ def _untold(
             yield f"nobody was told of the attempt at {arrival.sent:.3f} to {arrival.url}"
 
 
-def _is_disturbed(arrival: Arrival, disturbances: Sequence[Disturbance]) -> bool:
+def is_disturbed(arrival: Arrival, disturbances: Sequence[Disturbance]) -> bool:
     """Whether something befell its sender before it could write down what it had heard."""
     heard = arrival.heard or arrival.sent
     return any(

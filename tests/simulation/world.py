@@ -635,7 +635,13 @@ class World:
             tempers.choosy(lambda request: request.body.count(b"1") % 4 == 0),
             tempers.flapping(rng, rng.uniform(0.05, 0.5)),
             tempers.fine(),
-            tempers.hanging(clock, rng.uniform(5, self.shape.seconds)),
+            rng.choice(
+                [
+                    tempers.hanging(clock, rng.uniform(5, self.shape.seconds)),
+                    tempers.choosy(lambda _: True),
+                    tempers.unavailable(lambda: True),
+                ]
+            ),
             tempers.late(clock, rng, rng.uniform(0.02, 0.2)),
             tempers.forgetful(rng, rng.uniform(0.02, 0.2)),
             tempers.busy(rng, rng.uniform(0.02, 0.2), rng.choice([60, 900])),
