@@ -622,3 +622,20 @@ def test_a_gap_before_events_that_nobody_wants_is_told_by_a_later_owner_too() ->
 
     assert set(sent[:-1]) == {EventType.SUBSCRIPTION_GAP}
     assert sent[-1] == "e1 third"
+
+
+def test_a_gap_before_an_event_that_was_withdrawn_meanwhile_is_told() -> None:
+    async def script(stage: Stage) -> None:
+        await stage.begin(tempers.fine())
+        await stage.start()
+        await stage.replica.stop()
+        stage.say(an_entry("e1", title="first"))
+        await stage.clock.sleep(timedelta(days=8).total_seconds())
+        stage.say(an_entry("e2", title="alone"))
+        stage.say(withdrawn("e2"))
+        stage.say(an_entry("e1", title="second"))
+        stage.broker.compact()
+        stage.replace_replica()
+        await stage.clock.sleep(60)
+
+    assert play(script).sent() == [EventType.SUBSCRIPTION_GAP, "e2 withdrawn", "e1 second"]

@@ -129,24 +129,29 @@ class Lane:
 
     def _delivery(self, ref: EventRef, now: datetime) -> Delivery | None:
         """What to send for *ref*; None: something newer takes its place."""
+        kept_from = now - REVISIONS_KEPT
         body = self._context.source.body(ref)
-        if body is None or (self._p in self._progress.gaps and self._in_gap(ref)):
+        told = self._in_gap(ref)
+        # Also where *ref* itself is passed by: nobody tells it afterwards.
+        if not told and self._is_missing(kept_from):
+            return self._gap(ref)
+        if body is None or (told and self._context.source.superseded(ref)):
             return None
-        if self._p not in self._progress.gaps and self._is_overdue(ref, now - REVISIONS_KEPT):
+        if not told and ref.written_at < kept_from:
             return self._gap(ref)
         return Delivery(ref, ref.id, ref.type, body)
 
-    def _is_overdue(self, ref: EventRef, kept_from: datetime) -> bool:
-        """Whether *ref*, or what came before it and is gone, is older than every revision is kept."""
+    def _is_missing(self, kept_from: datetime) -> bool:
+        """Whether something before the next event is gone, and older than every revision is kept."""
         gone_since = self._progress.gone_since(self._p)
-        return ref.written_at < kept_from or (gone_since is not None and gone_since < kept_from)
+        return gone_since is not None and gone_since < kept_from
 
     def _in_gap(self, ref: EventRef) -> bool:
-        """Whether *ref* is passed by because a newer revision comes, the gap having been told."""
-        if ref.offset >= self._progress.gaps[self._p]:
-            del self._progress.gaps[self._p]
-            return False
-        return self._context.source.superseded(ref)
+        """Whether the gap around *ref* was told: newest revisions alone come, up to where it ends."""
+        gaps = self._progress.gaps
+        if self._p in gaps and ref.offset >= gaps[self._p]:
+            del gaps[self._p]
+        return self._p in gaps
 
     def _gap(self, ref: EventRef) -> Delivery:
         """The telling of a gap: revisions before *ref* may be missing, and nobody said so yet."""
