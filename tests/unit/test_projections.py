@@ -27,9 +27,9 @@ from tests.fakes import ManualClock
 class Applied:
     """Views of deliveries to which records are applied."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path = Path(":memory:")) -> None:
         self.views = DeliveryViews.make()
-        self.view = View(Path(":memory:"), self.views.all, ManualClock())
+        self.view = View(path, self.views.all, ManualClock())
         finalize(self, self.view.close)
         self._next = 0
 
@@ -105,6 +105,21 @@ def test_a_cursor_of_an_epoch_that_is_over_changes_nothing_and_is_told(applied: 
     assert zombies == ["sub-1"]
     applied.apply(deleted_cursor("sub-1"))
     assert applied.views.cursors.get("sub-1") is None
+
+
+def test_that_a_late_cursor_is_the_newest_in_the_log_is_known_after_a_restart_too(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "view.db"
+    before = Applied(path)
+    before.apply(a_cursor(5, 10), a_cursor(4, 99))
+    before.view.close()
+
+    after = Applied(path)
+    assert after.views.cursors.overlaid("sub-1")
+    after.apply(a_cursor(5, 10))
+    assert not after.views.cursors.overlaid("sub-1")
+    assert not after.views.cursors.overlaid("sub-2")
 
 
 def test_the_newest_claim_on_a_partition_is_known(applied: Applied) -> None:

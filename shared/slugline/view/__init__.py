@@ -18,7 +18,7 @@ from slugline.errors import UndecodableRecordError, ViewDamagedError, ViewFullEr
 from slugline.log import StoredRecord, TopicPartition
 
 #: Counts up with every change to any table; another number in a file means: rebuild.
-VERSION = 7
+VERSION = 8
 #: Bytes of a page: an entry of 1 to 2 kB wastes a quarter of SQLite's usual one.
 PAGE = 8192
 #: Pages kept in memory, in KiB: every index has a page that is written again with each bite.

@@ -91,7 +91,8 @@ class CursorsView:
     topics = (CURSORS,)
     schema = """
     CREATE TABLE cursor(id TEXT PRIMARY KEY, partition INTEGER NOT NULL, epoch INTEGER NOT NULL,
-                        written_at INTEGER NOT NULL, data BLOB NOT NULL);
+                        written_at INTEGER NOT NULL, data BLOB NOT NULL,
+                        overlaid INTEGER NOT NULL DEFAULT 0);
     CREATE TABLE claim(partition INTEGER PRIMARY KEY, offset INTEGER NOT NULL);
     """
 
@@ -100,14 +101,12 @@ class CursorsView:
         self._zombie_listeners: list[Callable[[str], None]] = []
         self._claims: dict[int, int] = {}
         self._zombies: list[str] = []
-        #: Of which subscriptions the newest cursor in the log does not count.
-        self._overlaid: set[str] = set()
         #: The epochs of cursors that this process wrote.
         self.written = Written()
 
     def bind(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._claims, self._zombies, self._overlaid = {}, [], set()
+        self._claims, self._zombies = {}, []
 
     def listen(
         self, on_claim: Callable[[int, int], None], on_zombie: Callable[[str], None]
@@ -127,22 +126,19 @@ class CursorsView:
         name = record.key.decode(errors="replace")
         if record.value is None:
             self._db.execute("DELETE FROM cursor WHERE id = ?", (name,))
-            self._overlaid.discard(name)
             return
         epoch = self.written.take(record.value)
         if epoch is None:
             epoch = decode_cursor(name, record.value).epoch
         changed = self._db.execute(
-            "INSERT INTO cursor VALUES (?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
-            " epoch = excluded.epoch, written_at = excluded.written_at, data = excluded.data"
+            "INSERT INTO cursor VALUES (?, ?, ?, ?, ?, 0) ON CONFLICT(id) DO UPDATE SET epoch ="
+            " excluded.epoch, written_at = excluded.written_at, data = excluded.data, overlaid = 0"
             " WHERE epoch <= excluded.epoch",
             (name, record.partition, epoch, to_micros(written_at(record)), record.value),
         ).rowcount
-        if changed:
-            self._overlaid.discard(name)
-        else:
+        if not changed:
             self._zombies.append(name)
-            self._overlaid.add(name)
+            self._db.execute("UPDATE cursor SET overlaid = 1 WHERE id = ?", (name,))
 
     def committed(self) -> None:
         claims, self._claims = self._claims, {}
@@ -163,7 +159,8 @@ class CursorsView:
 
     def overlaid(self, name: str) -> bool:
         """Whether the log's newest cursor is a late one: compaction would keep that one alone."""
-        return name in self._overlaid
+        row = self._db.execute("SELECT overlaid FROM cursor WHERE id = ?", (name,)).fetchone()
+        return bool(row and row[0])
 
     def newest_claim(self, partition: int) -> int | None:
         """The offset of the newest claim on *partition*."""
