@@ -59,7 +59,7 @@ def impatient(
     for name in {arrival.by: None for arrival in everything}:
         sent = [arrival for arrival in everything if arrival.by == name]
         yield from _unexplained(everything, sent, of_process(name, disturbances), copied, lost)
-    yield from _forgotten(history, mine, shape, disturbances)
+    yield from _forgotten(history, mine, shape, disturbances, lost)
     yield from _untold(history, mine, journal, disturbances)
 
 
@@ -234,8 +234,9 @@ def _forgotten(
     arrivals: Sequence[Arrival],
     shape: Shape,
     disturbances: Sequence[Disturbance],
+    lost: Sequence[float],
 ) -> Iterator[str]:
-    """Who was told to go, or to wait, tells whoever comes after it."""
+    """Who was told to go, or to wait, tells whoever comes after it; unless the cursor was *lost*."""
     for arrival in arrivals:
         if arrival.heard is None or is_disturbed(arrival, disturbances):
             continue
@@ -245,7 +246,11 @@ def _forgotten(
         elif not is_trouble(arrival):
             continue
         for later in arrivals:
-            if told + BEHIND < later.sent < until and not started_afresh(history, told, later.sent):
+            ignored = told + BEHIND < later.sent < until
+            excused = started_afresh(history, told, later.sent) or any(
+                told - BEHIND < at < later.sent for at in lost
+            )
+            if ignored and not excused:
                 yield f"sent at {later.sent:.3f} to {later.url}, which said {arrival.status}"
 
 
