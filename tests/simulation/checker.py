@@ -36,6 +36,8 @@ BEHIND = 5.0 + 0.05
 REVISIONS = 7 * 86_400.0
 #: An event is given up after so many refusals, or so many server errors over so long, in seconds.
 REFUSALS, SERVER_ERRORS, OVER = 3, 10, 12 * 3600.0
+#: A new filter may be unknown to an owner that stands still, or reads slowly, for so long, in seconds.
+UNKNOWN = 120.0
 #: How wrong clocks are at the most, in seconds.
 SKEW = 10.0
 
@@ -144,7 +146,7 @@ class Checker:
         mine = [arrival for arrival in arrivals if arrival.url in history.urls]
         certain = [arrival for arrival in mine if not self.may_have_moved(arrival)]
         yield from self._lost(history, mine)
-        yield from self._disordered(certain)
+        yield from self._disordered(history, certain)
         yield from self._changed(certain)
         yield from self._withdrawn(mine)
         yield from self._unasked(history, certain)
@@ -231,7 +233,8 @@ class Checker:
             name, _, event = key.partition("|")
             if name != history.name:
                 continue
-            begins = max((asked for asked, done in fresh if done <= at), default=0.0)
+            decided = self._decided[key] - SKEW
+            begins = max((asked for asked, done in fresh if done <= decided), default=0.0)
             tries = [
                 a
                 for a in arrivals
@@ -243,7 +246,10 @@ class Checker:
             if len(refusals) < REFUSALS and not worn_out:
                 yield f"{event[:8]} was given up after {[a.status for a in tries]}"
 
-    def _disordered(self, arrivals: Sequence[Arrival]) -> Iterator[str]:
+    def _disordered(
+        self, history: SubscriptionHistory, arrivals: Sequence[Arrival]
+    ) -> Iterator[str]:
+        """What first comes after something newer; but for what only a new filter wants."""
         newest: dict[str, int] = {}
         seen: set[str] = set()
         for arrival in arrivals:
@@ -251,7 +257,8 @@ class Checker:
             if accepted is None or arrival.webhook_id in seen:
                 continue
             seen.add(arrival.webhook_id)
-            if accepted.offset < newest.get(accepted.blog, -1):
+            late = accepted.offset < newest.get(accepted.blog, -1)
+            if late and not history.overlooked(accepted, UNKNOWN):
                 yield f"out of order at {arrival.at:.3f}: {_words(accepted)} to {arrival.url}"
             newest[accepted.blog] = max(accepted.offset, newest.get(accepted.blog, -1))
 

@@ -125,6 +125,17 @@ class SubscriptionHistory:
             return None
         return says[-1]
 
+    def overlooked(self, event: Placed, moment: float) -> bool:
+        """Whether who did not know of a new filter yet may have passed *event* by, and come back to it.
+
+        So long, in seconds, after the filter was written it may be unknown: *moment*.
+        """
+        for number, (at, each) in enumerate(self._filters):
+            holds = event.offset >= each.since.get(event.partition, 0) and event.at < at + moment
+            if holds and not all(_matches(before, event) for _, before in self._filters[:number]):
+                return True
+        return False
+
     def lately_wanted(self, event: Placed, at: float, behind: float) -> bool:
         """Whether a filter wanted *event* that held less than *behind* seconds before *at*."""
         until = [when for when, _ in self._filters[1:]] + [float("inf")]

@@ -44,7 +44,7 @@ def impatient(
 ) -> Iterator[str]:
     """Requests that should not have been made, or not yet."""
     everything = sorted(arrivals, key=lambda a: a.sent)
-    mine = [arrival for arrival in everything if not _is_test(arrival)]
+    mine = [arrival for arrival in everything if not is_test(arrival)]
     told_nothing = contested(history, journal, disturbances)
     lost = replaced(history, journal, disturbances) + told_nothing
     by_process: dict[str, list[Arrival]] = defaultdict(list)
@@ -63,7 +63,7 @@ def impatient(
     yield from _untold(history, mine, journal, disturbances)
 
 
-def _is_test(arrival: Arrival) -> bool:
+def is_test(arrival: Arrival) -> bool:
     return bool(orjson.loads(arrival.body)["type"] == EventType.SUBSCRIPTION_TEST)
 
 
