@@ -11,12 +11,16 @@ from slugline_syndicate.deliveries.cursor import Cursor, decode_cursor
 from tests.simulation.history import SubscriptionHistory, claims_on, given_up, seconds
 from tests.simulation.loop import EPOCH
 from tests.simulation.owning import BEHIND, Disturbance, contested
-from tests.simulation.pace import is_disturbed, is_test, is_trouble, started_afresh
+from tests.simulation.pace import (
+    GIVEN_UP_IN_A_ROW,
+    is_disturbed,
+    is_test,
+    is_trouble,
+    started_afresh,
+)
 from tests.simulation.receivers import Arrival
 from tests.simulation.script import Shape
 
-#: So many events in a row are given up; what is refused then is the endpoint's fault.
-IN_A_ROW = 3
 #: An endpoint that has failed for so long is disabled, in seconds.
 DISABLED_AFTER = timedelta(days=5).total_seconds()
 #: Why it then is, in the words that its owner reads.
@@ -34,7 +38,7 @@ def unfair(
     if shape.skew:  # all of it is by the wall clock, which may be set
         return
     cursors = _cursors(history, journal)
-    mine = [arrival for arrival in arrivals if not is_test(arrival)]  # those change nothing
+    mine = [arrival for arrival in arrivals if not is_test(arrival)]
     yield from _too_many(history, mine, journal)
     yield from _disabled_too_soon(mine, cursors)
     claims = contested(history, journal, disturbances)
@@ -62,7 +66,7 @@ def _too_many(
         row: list[float] = []
         for at, event in sorted(moments):
             row = [*row, at] if event else []
-            if len(row) > IN_A_ROW and not started_afresh(history, row[0], at):
+            if len(row) > GIVEN_UP_IN_A_ROW and not started_afresh(history, row[0], at):
                 yield f"{by} gave up {event[:8]}, the {len(row)}th in a row, at {at:.3f}"
 
 

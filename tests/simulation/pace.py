@@ -47,6 +47,7 @@ def impatient(
     mine = [arrival for arrival in everything if not is_test(arrival)]
     told_nothing = contested(history, journal, disturbances)
     lost = replaced(history, journal, disturbances) + told_nothing
+    blamed = _blamed(history, mine, journal)
     by_process: dict[str, list[Arrival]] = defaultdict(list)
     for arrival in mine:
         by_process[arrival.by].append(arrival)
@@ -54,7 +55,6 @@ def impatient(
         yield from _crowded(sent)
         if not shape.skew:  # waits are by the wall clock, which may be set
             yield from _too_soon(history, mine, sent, told_nothing)
-            blamed = _blamed(history, mine, journal)
             yield from _refused_too_soon(history, sent, told_nothing, blamed)
     for name in {arrival.by: None for arrival in everything}:
         sent = [arrival for arrival in everything if arrival.by == name]
@@ -64,6 +64,7 @@ def impatient(
 
 
 def is_test(arrival: Arrival) -> bool:
+    """Whether it was a `subscription.test`, which changes nothing of what is known of an endpoint."""
     return bool(orjson.loads(arrival.body)["type"] == EventType.SUBSCRIPTION_TEST)
 
 
@@ -168,8 +169,8 @@ def _blamed(
 ) -> Callable[[float], bool]:
     """Whether, at a time, a refusal says that the endpoint is broken and not that the event is."""
     keys = f"{history.name}|"
-    dead = sorted(at for key, at in given_up(journal).items() if key.startswith(keys))
-    taken = sorted(a.heard for a in arrivals if a.heard is not None and a.status == 200)
+    dead = [at for key, at in given_up(journal).items() if key.startswith(keys)]
+    taken = [a.heard for a in arrivals if a.heard is not None and a.status == 200]
 
     def blamed(at: float) -> bool:
         success = max((heard for heard in taken if heard < at), default=0.0)
