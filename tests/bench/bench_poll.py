@@ -47,7 +47,7 @@ URL = "https://quay.example/live"
 START = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 TEXT = (
     "The harbour master has closed the outer basin until the swell drops below two metres, and asks "
-    "skippers to stay away from the north mole; the lifeboat went out twice since dawn. "
+    "skippers to stay away from the north mole – “no day for a swim”; the lifeboat went out twice since dawn. "
 ) * 6
 #: Mark-up around each entry as pages have it: 0.3 kB.
 FRAME = f'<div class="{"c-live-block__wrapper " * 6}" data-component="block">{{}}</div>' + " " * 160

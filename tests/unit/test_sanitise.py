@@ -289,3 +289,23 @@ def test_control_characters_that_hide_in_entities_go_too() -> None:
 
 def test_line_ends_become_one_kind_and_control_characters_go() -> None:
     assert clean_text("a\r\nb\rc\td\x00\x1b\x85\ud800\ufffe\uffff\ufdd0e") == "a\nb\nc\tde"
+
+
+CONTROLS = [chr(c) for c in (*range(0x20), *range(0x7F, 0xA0)) if chr(c) not in "\t\n\r"]
+NO_CHARACTERS = [
+    chr(c) for c in (0xD800, 0xDBFF, 0xDC00, 0xDFFF, *range(0xFDD0, 0xFDF0), 0xFFFE, 0xFFFF)
+]
+#: What stands beside them in Unicode, or begins with the same bytes in UTF-8.
+NEIGHBOURS = "\t\n ~\xa0\xbf£é\ud7ff한\ue000\ufdcf\ufdf0\ufeff\ufffd\U00010000\U0001f600"
+
+
+@pytest.mark.parametrize("unwanted", CONTROLS + NO_CHARACTERS)
+def test_what_no_document_may_hold_goes_wherever_it_stands(unwanted: str) -> None:
+    assert clean_text(unwanted) == ""
+    assert clean_text(f"plain {unwanted}text") == "plain text"
+    assert clean_text(f"{NEIGHBOURS}{unwanted}") == NEIGHBOURS
+
+
+def test_what_is_like_it_stays() -> None:
+    assert clean_text(NEIGHBOURS) == NEIGHBOURS
+    assert all(clean_text(one) == one for one in NEIGHBOURS)
